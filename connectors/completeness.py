@@ -46,6 +46,8 @@ class Crawl(msgspec.Struct, kw_only=True):
     distinct: int = 0
     barren: int = 0
     """Pages in a row that brought only what had come."""
+    empty: int = 0
+    """The same of those that brought nothing."""
     repeated: bool = False
     """Whether a page brought what an earlier one had: what moves back and forth may hide, too."""
     way: str = ""
@@ -66,6 +68,11 @@ class Crawl(msgspec.Struct, kw_only=True):
     """Whether a window gave less than there is in it, and could not be halved."""
     proven: bool = False
     """Whether nothing comes behind the last page, though nobody counts."""
+
+    def see_pages(self, *, empty: bool, new: int) -> None:
+        """Another page came, and whether it brought anything."""
+        self.barren = 0 if empty or new else self.barren + 1
+        self.empty = self.empty + 1 if empty else 0
 
     @property
     def short(self) -> int:

@@ -7,7 +7,7 @@ import msgspec
 from connectors.client.fhir_client import FhirClient
 from connectors.cohort import Member, Roster
 from connectors.formats.bundle import BUNDLE, Page, require_bundle
-from connectors.formats.outcome import ParameterWanted, error_answer, parameter_wanted
+from connectors.formats.outcome import ParameterWanted, error_answer, names_required, parameter_wanted
 from connectors.landing import Landing
 from connectors.outside.decoding import Unreadable, decoded
 from connectors.vendors import Parameters, Vendor
@@ -184,4 +184,4 @@ def _sampled(client: FhirClient, resource_type: str, params: Parameters, count: 
 
 def wants(page: Page) -> bool:
     """Whether a page gives nothing but the word that a parameter is required."""
-    return not page.resources and any(each.startswith("required") for each in page.errors)
+    return not page.resources and any(map(names_required, page.messages))

@@ -4,6 +4,9 @@ from datetime import datetime
 
 import msgspec
 
+from connectors.client.auth import TokenAuth
+from connectors.client.fhir_client import FhirClient
+from connectors.client.scopes import not_granted
 from connectors.completeness import Crawl
 from connectors.fan_out import BOTH, CATEGORY, PATIENT
 from connectors.formats.outcome import among_results
@@ -15,6 +18,15 @@ _LISTED = (
     "Have the server name its pages by the address it is asked at (X-Forwarded-Host and its like); if the other place is the "
     "site's own, add it to fhir.allowed_origins: it will not get the token."
 )
+
+
+_LAPSED = (
+    "Have the server's log read for why; where they lapse too soon, raise fhir.page_size, or the server's own limit."
+)
+
+
+class LinkRefused(Exception):
+    """The server does not know, or does not take, the link to a page that it gave itself."""
 
 
 class SearchCursor(msgspec.Struct, kw_only=True):
@@ -38,6 +50,8 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     """Next page; empty at a branch's beginning."""
     elsewhere: str = ""
     """Where the server's own links lead that are not followed."""
+    refused_links: int = 0
+    """How often the server did not take a link of its own; after the second time none is followed."""
     silent: bool = False
     """Whether the server gives nothing of the type, whatever time is asked for, or none."""
     confirmed: bool = False
@@ -83,6 +97,7 @@ class SearchCursor(msgspec.Struct, kw_only=True):
             timeless=self.timeless,
             sizeless=self.sizeless,
             confirmed=self.confirmed,
+            refused_links=self.refused_links,
         )
 
     def pulled(self, resource_type: str, way: str, *, windowed: bool) -> Pulled:
@@ -116,6 +131,9 @@ class SearchCursor(msgspec.Struct, kw_only=True):
         if self.elsewhere and (self.missing or self.unproven):
             reason = f"{resource_type}: the server's next links lead to another place, {self.elsewhere}; not followed"
             short.append(Shortfall(resource_type, GapCause.PAGING, reason, _LISTED))
+        if self.refused_links > 1 and (self.missing or self.unproven):
+            reason = f"{resource_type}: the server does not take its own next links"
+            short.append(Shortfall(resource_type, GapCause.PAGING, reason, _LAPSED))
         if self.missing:
             reason = f"{resource_type}: the server counts {self.missing} more than it sent, and names no further page"
             short.append(Shortfall(resource_type, GapCause.SHORT_OF_COUNT, reason))
@@ -135,11 +153,24 @@ class SearchCursor(msgspec.Struct, kw_only=True):
             notes.append(
                 f"{resource_type}: the server's next links lead to {self.elsewhere}; it was paged without them"
             )
+        if self.refused_links > 1 and not (self.missing or self.unproven):
+            notes.append(f"{resource_type}: the server does not take its own next links; it was paged without them")
         if self.not_taken:
             notes.append(f"{resource_type}: the server does not take the categories {', '.join(self.not_taken)}")
         if self.beside:
             notes.append(f"{resource_type}: with it came what is not mapped: {unread(self.beside)}")
         return notes
+
+
+def kept_back(client: FhirClient, pulled: Pulled) -> Pulled:
+    """A type that came empty and is not among the scopes of the token: a server answers so who may not read it."""
+    granted = client.auth.granted if isinstance(client.auth, TokenAuth) else ""
+    if pulled.resources or pulled.short or not not_granted([pulled.unit], granted):
+        return pulled
+    reason = f"{pulled.unit}: empty, and not among the scopes that the server granted"
+    fix = "Grant this client the scope to read it; or leave it out of `types` in the site file."
+    short = Shortfall(pulled.unit, GapCause.REFUSED, reason, fix, "site IT")
+    return msgspec.structs.replace(pulled, short=[short])
 
 
 def in_a_circle(resource_type: str) -> IncompleteError:
@@ -156,13 +187,4 @@ def too_many_pages(resource_type: str, pages: int) -> IncompleteError:
     """More than a site's limit."""
     return IncompleteError(
         f"{resource_type}: more than {pages} pages", "Raise limits.pages if that is genuine.", gap=GapCause.PAGING
-    )
-
-
-def links_expire(resource_type: str) -> IncompleteError:
-    """The server forgets its results while they are read, each time."""
-    return IncompleteError(
-        f"{resource_type}: the server's paging links expire before they can be read",
-        "Raise fhir.page_size, or the server's own limit.",
-        gap=GapCause.PAGING,
     )

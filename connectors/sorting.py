@@ -1,5 +1,6 @@
 """Which of a delivery's files is of which resource type: by its name, else by what its first lines say."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +26,10 @@ from connectors.formats.bundles import BUNDLE, held_in
 from connectors.formats.gzip import TruncatedGzip, plain
 from connectors.formats.json import is_document
 from connectors.formats.ndjson import text_batches
+from connectors.formats.utf8 import BOM
 from connectors.formats.zip import Member, UnreadableZip, member_blocks, members
 from connectors.outside.decoding import Unreadable, decoded, is_whole
-from connectors.outside.file_names import is_json, is_packed, is_read, is_zip
+from connectors.outside.file_names import is_beside, is_json, is_packed, is_read, is_xml, is_zip
 from connectors.source import Source
 from schemas.errors import OperatorError
 from schemas.outcomes import referred_types
@@ -39,6 +41,11 @@ NO_FHIR = ""
 SORTED = "*"
 """Type of a file whose resources say each its own."""
 FIRST_LINES = 10
+_FHIR = re.compile(
+    rb"""^\s*[{\[].{0,2000}?"resourceType"\s*:\s*"[A-Z]|<[A-Z]\w+[^>]*xmlns=["']http://hl7\.org/fhir["']""", re.DOTALL
+)
+_LOOKED_AT = 4096
+"""Bytes."""
 
 
 class DeliveryPart(NamedTuple):
@@ -82,19 +89,43 @@ def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str
     """A delivery's files by resource type, of other types too; SORTED where their resources say it, UNKNOWN where nothing does.
 
     A file is named after its type (`Observation.ndjson`, `Observation.000.ndjson.gz`, `1.Observation.ndjson`), else its
-    lines tell. Empty files are left out. An archive that cannot be opened joins those that are refused.
+    lines tell. Empty files are left out. An archive that cannot be opened, and what holds FHIR by a name that is not read, join those
+    that are refused.
     """
     found: dict[str, list[DeliveryPart]] = {}
     with share(delivery.folder):
         for path in delivery.files:
-            for part in _parts(path, delivery):
+            for part in _parts(path, delivery, types):
                 if part.size:
                     found.setdefault(_type_of(part, types, delivery.folder, cap), []).append(part)
     delivery.others += [part.path for part in found.pop(NO_FHIR, [])]
+    delivery.refused += [path for path in delivery.others if not named_type(path.name, types) and _speaks_fhir(path)]
     return found
 
 
-def _parts(path: Path, delivery: Delivery) -> list[DeliveryPart]:
+def _speaks_fhir(path: Path) -> bool:
+    """Whether a file that is not read begins as FHIR does, in either form; what cannot be looked at is no news."""
+    try:
+        known = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return _begins_as_fhir(path, known.st_size, known.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 16)
+def _begins_as_fhir(path: Path, _size: int, _written: int) -> bool:
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            return _FHIR.search(file.read(_LOOKED_AT)) is not None
+    except OSError:
+        return False
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _parts(path: Path, delivery: Delivery, types: list[str]) -> list[DeliveryPart]:
     if not is_zip(path.name):
         return [DeliveryPart(path)]
     if path in delivery.refused:
@@ -106,9 +137,17 @@ def _parts(path: Path, delivery: Delivery) -> list[DeliveryPart]:
         delivery.refused.append(path)
         return []
     kept = [each for each in found if is_read(each.name) and each.readable]
-    if any(each not in kept and (is_read(each.name) or is_packed(each.name) or is_zip(each.name)) for each in found):
+    if any(each not in kept and _may_hold(each.name, types) for each in found):
         delivery.refused.append(path)
     return [DeliveryPart(path, each) for each in kept]
+
+
+def _may_hold(name: str, types: list[str]) -> bool:
+    """Whether a member of an archive that is not read may hold resources."""
+    if is_beside(name):
+        return False
+    named = named_type(name.rpartition("/")[2], types) != ""
+    return named or is_read(name) or is_packed(name) or is_zip(name) or is_xml(name)
 
 
 def _type_of(part: DeliveryPart, types: list[str], folder: Path, cap: int) -> str:
@@ -167,10 +206,17 @@ def first_type(part: DeliveryPart, folder: Path, *, cap: int) -> str:
     return _begins(part, folder, cap).type
 
 
+def holds_no_resource(part: DeliveryPart, folder: Path, *, cap: int) -> bool:
+    """Whether something stands in a file, and none of its first lines is a resource."""
+    begins = _begins(part, folder, cap)
+    return begins.type == UNKNOWN and not begins.empty
+
+
 class _Beginning(NamedTuple):
     """What the beginning of a file tells."""
 
     type: str
+    empty: bool
     document: bool
     """It is one JSON document, not a line for each resource."""
 
@@ -185,7 +231,8 @@ def _begins(part: DeliveryPart, folder: Path, cap: int) -> _Beginning:
 def _beginning(part: DeliveryPart, folder: Path, cap: int, _size: int, _written: int) -> _Beginning:
     """The same, once for a file as it is: each type of a site asks anew."""
     kinds = (kind for line in first_lines(part, folder, FIRST_LINES, cap=cap) if (kind := kind_of(line)))
-    return _Beginning(next(kinds, UNKNOWN), is_document(_first_block(part, folder)))
+    block = _first_block(part, folder)
+    return _Beginning(next(kinds, UNKNOWN), block.removeprefix(BOM).strip() in (b"", b"[]"), is_document(block))
 
 
 def _first_block(part: DeliveryPart, folder: Path) -> bytes:

@@ -93,7 +93,7 @@ FLAGS: dict[str, str] = {
     "mixture-without-code": "The Medication that is named has no code that can be used, but ingredients that have: `code` and `codings` are "
     "left out, `ingredients` and `strengths` tell it.",
     "negative-amount": "A dose, a rate, a quantity, `days_supply` or the days of a step are below zero. They stand.",
-    "done-yet-not": "An appointment stands and has a reason why it was cancelled; or what is completed has a reason why it was not done: Immunization, Procedure, MedicationAdministration or "
+    "done-yet-not": "An appointment stands and has a reason why it was cancelled; or what is completed has a reason why it was not done: Immunization, Procedure, Communication, MedicationAdministration or "
     "MedicationDispense.statusReason. Both stand.",
     "nothing-given": "A dose or a quantity is zero. It stands.",
     "dose-unknown": "The dose of a vaccine is 999, HL7 v2's number for one that is not known: `dose` is left out.",
@@ -146,6 +146,8 @@ FLAGS: dict[str, str] = {
     # -------------------------------------------------------------------- checks of a person's records
     "duplicates": "Another resource says the same of the same person and moment (encounter, observation, procedure, immunization, condition, "
     "medication). All but one of them bear the flag.",
+    "replaced-in-circle": "The record replaces others that replace it in turn. Of such a circle this one stands, that of the smallest id; "
+    "the others count for nothing.",
     "implausible-after-death": "It happened more than 60 days after the day of death.",
     "implausible-before-birth": "It is dated more than a day before the birth date.",
     "implausible-future": "It happened, or is a birth or death, and is dated after the day of the check.",

@@ -207,7 +207,7 @@ class TokenAuth(httpx2.Auth, ABC):
             response, content = yield from self._ask_for_token()
         if _is_no_scope(response, content) and self._ask_for_less():
             response, content = yield from self._ask_for_token()
-        if response.status_code not in (200, 201):
+        if response.status_code not in (200, 201) or said(_refused(content).error, str, ""):
             raise self._refusal(response, content)
         try:
             granted = decoded(content, _GRANTED)

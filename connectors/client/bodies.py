@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx2
 
-from connectors.formats.gzip import Bomb, TruncatedGzip, plain
-from connectors.formats.utf8 import BOM
+from connectors.formats.gzip import Bomb, TruncatedGzip, inflated, plain
+from connectors.formats.utf8 import BOM, UTF16
 from schemas.errors import IncompleteError, TemporaryError
 from schemas.showing import host_and_port
 
@@ -29,8 +29,11 @@ LARGE_BYTES = 4 << 20
 LOOKED_AT = 1024
 """Bytes of an answer's beginning by which it is told from a page for people."""
 GZIP = frozenset({"gzip", "x-gzip"})
-ENCODINGS = frozenset({"", "identity", "deflate", *GZIP})
-"""What we ask for. Others unpack a few bytes into gigabytes at once, before they could be counted."""
+DEFLATE = "deflate"
+NOT_PACKED = frozenset({"", "identity", "none", "utf-8", "utf8", "7bit", "8bit", "binary", "chunked", "aws-chunked"})
+"""Words that some servers and stores write there, and that say nothing of packing."""
+ONCE: tuple[list[str], ...] = ([], ["deflate"], ["gzip"], ["x-gzip"])
+"""What we ask for. Others, or one in the other, unpack a few bytes into gigabytes at once, before they could be counted."""
 JSON_BY_NAME = (("_format", "json"),)
 """What an address says where the header that asks for JSON is not heeded."""
 _FHIR_XML = re.compile(rb"""<[A-Z]\w+[^>]*xmlns=["']http://hl7\.org/fhir["']""")
@@ -41,7 +44,8 @@ ACCEPT_ENCODING = "gzip, deflate"
 
 def require_encoding(response: httpx2.Response, *, what: str) -> None:
     """Raises IncompleteError where the answer is packed by a method nobody asked for, or more than once."""
-    if _encoding(response) not in ENCODINGS:
+    said = _encodings(response)
+    if said not in ONCE:
         raise IncompleteError(
             f"{what}: {_place(response)} packs its answer by a method that was not asked for",
             "Have the proxy or server answer unpacked, or packed by gzip.",
@@ -58,7 +62,7 @@ def body(response: httpx2.Response, *, cap: int, what: str) -> bytes:
         "Lower fhir.page_size where it is a page of resources; else tell the EHR vendor.",
     )
     try:
-        for block in _unpacked(response, what):
+        for block in plain(_unpacked(response, what)):  # some gateways pack, and do not say so
             content += block
             if time.monotonic() - began > ANSWER_SECONDS:
                 raise TemporaryError(
@@ -70,6 +74,8 @@ def body(response: httpx2.Response, *, cap: int, what: str) -> bytes:
                 raise too_much
     except Bomb:
         raise too_much from None
+    except TruncatedGzip:
+        raise _damaged(response, what) from None
     return _utf8(response, bytes(content))
 
 
@@ -94,18 +100,23 @@ def flowing(response: httpx2.Response, *, what: str) -> Iterator[bytes]:
 def _unpacked(response: httpx2.Response, what: str) -> Iterator[bytes]:
     """The bytes as they were before they were packed for the way. Raises IncompleteError where packed ones end too early:
     httpx2 takes what came for all there is. What is called packed and is not comes as it is."""
-    if response.is_stream_consumed or _encoding(response) == "deflate":  # held already, or for httpx2 to unpack
+    said = _encodings(response)
+    if response.is_stream_consumed:  # held already
         yield from response.iter_bytes()
         return
-    if _encoding(response) not in GZIP:
+    if DEFLATE not in said and not GZIP.intersection(said):
         yield from _raw(response)
         return
     try:
-        yield from plain(_raw(response))
+        yield from plain(inflated(_raw(response)) if DEFLATE in said else _raw(response))
     except Bomb:
         raise
     except TruncatedGzip:
-        raise IncompleteError(f"{what}: {_place(response)} sent damaged compressed data", "Run it again.") from None
+        raise _damaged(response, what) from None
+
+
+def _damaged(response: httpx2.Response, what: str) -> IncompleteError:
+    return IncompleteError(f"{what}: {_place(response)} sent damaged compressed data", "Run it again.")
 
 
 def _raw(response: httpx2.Response) -> Iterator[bytes]:
@@ -163,7 +174,9 @@ def is_fhir_xml(content: bytes) -> bool:
 
 
 def _utf8(response: httpx2.Response, content: bytes) -> bytes:
-    """Of an answer that says it is in letters of one byte, and is: many say so and send UTF-8."""
+    """Of an answer that begins as UTF-16 does, or says it is in letters of one byte, and is: many say so and send UTF-8."""
+    if content.startswith(UTF16):
+        return content.decode("utf-16", "replace").encode()
     if (response.charset_encoding or "").lower() not in ONE_BYTE:
         return content
     try:
@@ -173,9 +186,10 @@ def _utf8(response: httpx2.Response, content: bytes) -> bytes:
     return content
 
 
-def _encoding(response: httpx2.Response) -> str:
-    encoding: str = response.headers.get("Content-Encoding", "")
-    return encoding.strip().lower()
+def _encodings(response: httpx2.Response) -> list[str]:
+    """By what an answer is packed, one in the other."""
+    said: str = response.headers.get("Content-Encoding", "")
+    return [word for each in said.split(",") if (word := each.strip().lower()) not in NOT_PACKED]
 
 
 def _place(response: httpx2.Response) -> str:

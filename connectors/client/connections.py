@@ -24,7 +24,8 @@ from schemas.sites import Auth, Fhir
 PROBED_SECONDS = 2.0
 WANTS_TLS = re.compile(rb"HTTPS (?:port|server)|requires TLS", re.IGNORECASE)
 """What servers of TLS answer who does not speak it: nginx, Apache, Go, Tomcat."""
-_OUT_OF_DATE, _OTHER_NAME, _TOO_WEAK = {9, 10}, {62, 64}, {66, 67, 68}
+_OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}
+_SELF_SIGNED, _OTHER_NAME, _TOO_WEAK = 18, {62, 64}, {66, 67, 68}
 """OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch; key too small, signed by MD5 or SHA-1."""
 _NOT_TLS = {
     "WRONG_VERSION_NUMBER",
@@ -125,8 +126,11 @@ def proxy_for(fhir: Fhir, url: httpx2.URL, *, direct: bool = False) -> str:
     return host_and_port(proxy.host, proxy.port or DEFAULT_PORTS.get(proxy.scheme))
 
 
-def broken(exc: httpx2.HTTPError, url: httpx2.URL, *, proxy: str, seconds: float) -> MainstemError:
-    """A failure below HTTP in words; `proxy`: by which it was asked, `seconds`: how long it was waited for."""
+def broken(
+    exc: httpx2.HTTPError, url: httpx2.URL, *, proxy: str, seconds: float, key: str = "fhir.base_url"
+) -> MainstemError:
+    """A failure below HTTP in words; `proxy`: by which it was asked, `seconds`: how long it was waited for, `key`: what of the site
+    file names the address."""
     server = host_and_port(url.host, url.port or DEFAULT_PORTS.get(url.scheme))
     met = list(causes(exc))
     for cause in met:  # by a proxy too: TLS is set up with the server behind it
@@ -137,7 +141,7 @@ def broken(exc: httpx2.HTTPError, url: httpx2.URL, *, proxy: str, seconds: float
     if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError) and proxy:
         return unreached(proxy, server)
     if any(isinstance(cause, socket.gaierror) for cause in met):
-        return TemporaryError(f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN.")
+        return TemporaryError(f"the host name {url.host} cannot be resolved", f"Check {key} and DNS or the VPN.")
     if isinstance(exc, httpx2.ProxyError):
         return OperatorError(
             f"the proxy on the way to {server} refuses to pass the request on",
@@ -151,13 +155,18 @@ def broken(exc: httpx2.HTTPError, url: httpx2.URL, *, proxy: str, seconds: float
     if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError):
         return TemporaryError(
             f"nothing answers at {server}",
-            "See that the EHR is up, and that firewall and VPN let this machine reach it; else fhir.base_url is wrong.",
+            f"See that the EHR is up, and that firewall and VPN let this machine reach it; else {key} is wrong.",
             who="site IT",
         )
     if isinstance(exc, httpx2.TimeoutException):
         return TemporaryError(
             f"{server} did not answer within {seconds:g} s",
             "Raise fhir.timeout_seconds or lower fhir.page_size.",
+        )
+    if isinstance(exc, httpx2.RemoteProtocolError) and "illegal" in str(exc):
+        return OperatorError(
+            f"{server} answers, but does not speak HTTP: another service listens on that port",
+            f"Write the port of the FHIR server into {key}; its IT knows it.",
         )
     if isinstance(exc, httpx2.DecodingError):
         return IncompleteError(f"{server} sent damaged compressed data", "Run it again.")
@@ -185,7 +194,8 @@ def _context(fhir: Fhir, folder: Path, secrets: Callable[[str], bytes]) -> ssl.S
             context.load_verify_locations(folder / fhir.ca_file)
         except ssl.SSLError as exc:
             raise OperatorError(
-                f"fhir.ca_file: {folder / fhir.ca_file} holds no certificates", "Give a PEM file."
+                f"fhir.ca_file: {folder / fhir.ca_file} holds no certificates",
+                "Give a PEM file. One in DER becomes it by: openssl x509 -inform der -in FILE -out ca.pem",
             ) from exc
         except OSError as exc:
             raise OperatorError(
@@ -311,9 +321,14 @@ def _speaks_tls(url: httpx2.URL) -> bool:
 def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> OperatorError:
     if exc.verify_code in _OUT_OF_DATE:
         return OperatorError(
-            f"the TLS certificate of {server} is expired or not valid yet",
+            f"the TLS certificate of {server} {_OUT_OF_DATE[exc.verify_code]}",
             "Renew it. Where it is valid, this machine's clock is wrong.",
             who="site IT",
+        )
+    if exc.verify_code == _SELF_SIGNED:
+        return OperatorError(
+            f"the TLS certificate of {server} is signed by itself, by no authority",
+            "Set fhir.ca_file to that certificate where its fingerprint is the right one; or have one issued by an authority.",
         )
     if exc.verify_code in _OTHER_NAME:
         return OperatorError(

@@ -16,7 +16,7 @@ import stamina
 
 from connectors.client import bodies, connections
 from connectors.client.auth import Clock, Secrets, TokenAuth, auth_for
-from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, is_page, require_encoding
+from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, is_fhir_xml, is_page, require_encoding
 from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
 from connectors.formats.outcome import FORBIDDING, errors_of, parameter_wanted, wants_parameter
@@ -38,12 +38,19 @@ RETRY_SECONDS = 600.0
 ATTEMPTS, REDIRECTS = 5, 5
 LATE = 2
 """How often in a row a token just granted must not be taken: not all of a server may know it yet."""
-CHANGED, PROXY_LOG_IN, NOT_IMPLEMENTED = 203, 407, 501
+CHANGED, NO_SUCH_METHOD, PROXY_LOG_IN, NOT_IMPLEMENTED = 203, 405, 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
 TOO_LONG = frozenset({413, 414, 431})
 """Statuses by which they, or a gateway before them, refuse an address for its length."""
+_NOT_UNDERSTOOD = WANTING | TOO_LONG | {NO_SUCH_METHOD}
 _SEE_OTHER = frozenset({301, 302, 303})
+_OTHER_LOG_IN = "Check [fhir.auth] in the site file, and with the EHR's administrator whether the client is active."
+_LOG_INS = {
+    "basic": "Check fhir.auth.username and fhir.auth.secret, and with the EHR's administrator whether the account is locked.",
+    "bearer": "Put a new token where fhir.auth.secret says: this one has ended, or never was one of this server.",
+}
+"""What to do about a log-in that is not taken, by its method."""
 _LOG_IN = re.compile(r"log-?[io]n|sign-?[io]n|\bauth|sso|saml|adfs|oauth|openid", re.IGNORECASE)
 """Words in the addresses of log-in pages."""
 Sleep = Callable[[float], None]
@@ -97,6 +104,7 @@ class FhirClient:
         self._quota = Quota(fhir.quota_header)
         self._base = str(fhir.base_url).rstrip("/")
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method.replace("none", "")
+        self._method = fhir.auth.method
         self._registered_id = fhir.auth.client_id or ""
         self.auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
         self._pace = Pace(fhir.requests_per_second, readers, sleep)
@@ -123,8 +131,9 @@ class FhirClient:
         return f"{self._base}/{path}"
 
     def onward(self, path: str, link: str) -> str:
-        """Where a page of a search at a path leads to; a link that is nothing but parameters is of the same search."""
-        return f"{self.url(path)}{link}" if link.startswith("?") else link
+        """Where a page of a search at a path leads to; a link that is nothing but parameters is of the same search, one of another
+        port of the same host is told as the server sees itself."""
+        return f"{self.url(path)}{link}" if link.startswith("?") else self.origins.at_the_asked_port(link)
 
     def read(
         self,
@@ -148,7 +157,7 @@ class FhirClient:
             answer = self._whole(
                 "GET", url, what=what, params=(*params, *form_of), log_in=log_in, accepted=accepted, headers={}, cap=cap
             )
-            self._form_of = bodies.JSON_BY_NAME if bodies.is_fhir_xml(answer.content) else self._form_of
+            self._form_of = bodies.JSON_BY_NAME if is_fhir_xml(answer.content) else self._form_of
             read = decode(answer, form, what=what, place=self.origins.place(url))
             require(read, what)
             return read, answer
@@ -376,7 +385,7 @@ class FhirClient:
         if status == 401:
             return Refused(
                 f"{what}: {place} does not accept the log-in of {self._client_id} (401)",
-                "Check [fhir.auth] in the site file, and with the EHR's administrator whether the client is active.",
+                _LOG_INS.get(self._method, _OTHER_LOG_IN),
             )
         if status == 403:
             return Refused(
@@ -396,7 +405,7 @@ class FhirClient:
             return Gone(
                 f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
             )
-        return self._not_taken(response, what, BadRequest if status in WANTING | TOO_LONG else OperatorError)
+        return self._not_taken(response, what, BadRequest if status in _NOT_UNDERSTOOD else OperatorError)
 
     def _not_taken(self, response: httpx2.Response, what: str, kind: type[OperatorError]) -> OperatorError:
         cause = f"{what}: {self.origins.place(str(response.url))} answered {response.status_code}"
@@ -406,7 +415,9 @@ class FhirClient:
         """A failure below HTTP, naming host and port of the request that failed (it may be the token's)."""
         with suppress(RuntimeError):  # raised where no request is attached; then it was ours
             url = exc.request.url
-        return connections.broken(exc, url, proxy=self._proxy_for(url), seconds=self._timeout)
+        key = "fhir.allowed_origins" if self.origins.own_or_allowed(str(url)) else "fhir.auth.token_url"
+        key = "fhir.base_url" if self.origins.own(url) else key
+        return connections.broken(exc, url, proxy=self._proxy_for(url), seconds=self._timeout, key=key)
 
 
 class Throttled(TemporaryError):
@@ -442,6 +453,12 @@ def decode(answer: Answer, form: Form[T], *, what: str, place: str) -> T:
 
 def require_no_page(answer: Answer, *, what: str, place: str) -> None:
     """Raises WebPage for a page for people."""
+    if is_fhir_xml(answer.content):
+        raise WebPage(
+            f"{what}: {place} answers with FHIR in XML, though JSON is asked for",
+            "Have the server, or the gateway before it, heed the header Accept: application/fhir+json, or _format=json.",
+            who="EHR vendor",
+        )
     if is_page(answer.headers, answer.content):
         raise html_page(place, what)
 

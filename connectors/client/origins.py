@@ -48,6 +48,13 @@ class Origins:
         url = self._joined(text)
         return url is not None and self._allowed(url)
 
+    def at_the_asked_port(self, text: str) -> str:
+        """A URL of the same host with the scheme and the port that are asked, unless the one it names is allowed; any other as it is."""
+        url = self._written(text)
+        if url is None or self._allowed(url) or url.host.lower() != self._base.host.lower():
+            return text
+        return str(url.copy_with(scheme=self._base.scheme, port=self._base.port))
+
     def trusted(self, text: str) -> httpx2.URL:
         """The absolute URL. Raises OperatorError where it leads elsewhere."""
         url = self._joined(text)

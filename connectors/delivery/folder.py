@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from connectors.outside.file_names import is_read, is_zip, tells
+from connectors.outside.file_names import is_beside, is_read, is_zip, on_its_way, tells
 from schemas.errors import OperatorError
 
 BLOCK_BYTES = 1 << 17
@@ -80,6 +80,8 @@ def _counted(text: str) -> list[str | int]:
 def _sorted_in(entry: "os.DirEntry[str]", found: Delivery) -> bool:
     """Whether it is a folder to look into; all else is put where it belongs."""
     if entry.name.startswith("."):
+        if on_its_way(entry.name):
+            found.refused.append(Path(entry.path))
         return False
     if entry.is_dir(follow_symlinks=False):
         return True
@@ -90,7 +92,7 @@ def _sorted_in(entry: "os.DirEntry[str]", found: Delivery) -> bool:
         found.files.append(Path(entry.path))
     elif fits or (entry.is_symlink() and Path(entry.path).is_dir()):
         found.refused.append(Path(entry.path))
-    elif entry.is_file(follow_symlinks=False):
+    elif entry.is_file(follow_symlinks=False) and not is_beside(entry.name):
         found.others.append(Path(entry.path))
     return False
 

@@ -250,7 +250,9 @@ def require_bundle(bundle: Bundle, what: str) -> None:
 
 def _linked(bundle: Bundle, relation: str) -> str:
     """An address; some servers write it as for a web page."""
-    return next((link.url.replace("&amp;", "&") for link in bundle.link if _word(link.relation) == relation), "")
+    return next(
+        (link.url.replace("&amp;", "&").strip() for link in bundle.link if _word(link.relation) == relation), ""
+    )
 
 
 def _word(relation: str) -> str:

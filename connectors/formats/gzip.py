@@ -1,13 +1,20 @@
 """A file's bytes in blocks, unpacked where gzip packed them: in flat memory, and telling whole data from half."""
 
+import re
+import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from isal import igzip_lib
 
+from connectors.formats.utf8 import BOM
+
 BLOCK_BYTES = 1 << 17
 """What is held of a file at once: its lines are mapped together and should fit into a processor's cache."""
 MAGIC = b"\x1f\x8b"
+_TEXT = re.compile(rb"""\s*(?:[{\[]\s*["{}\[\]]|<[!?A-Za-z][\w-]*[\s>]|\Z)""")
+"""What JSON and pages begin with; an empty body holds nothing that was packed."""
 
 
 FREE_BYTES, RATIO = 64 << 20, 250
@@ -42,6 +49,36 @@ def plain(blocks: Iterable[bytes]) -> Iterator[bytes]:
     elif head:
         yield head
         yield from source
+
+
+def inflated(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks unpacked where they begin as zlib's do (RFC 1950), or as bare deflate: servers mean either by the word. What begins
+    as JSON or gzip comes as it is. Raises TruncatedGzip, and Bomb as gzip's do."""
+    source = iter(blocks)
+    head = b""
+    while len(head) < len(MAGIC) and (block := next(source, b"")):
+        head += block
+    if head.startswith((MAGIC, BOM[:2])) or _TEXT.match(head):
+        yield head
+        yield from source
+        return
+    by_zlib = head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2]) % 31 == 0
+    packed, unpacked = 0, 0
+    worker = zlib.decompressobj() if by_zlib else zlib.decompressobj(-zlib.MAX_WBITS)
+    for block in chain([head], source):
+        packed += len(block)
+        while block and not worker.eof:
+            try:
+                plain_block = worker.decompress(block, BLOCK_BYTES)
+            except zlib.error as exc:
+                raise TruncatedGzip from exc
+            unpacked += len(plain_block)
+            if unpacked > max(FREE_BYTES, RATIO * packed):
+                raise Bomb
+            yield plain_block
+            block = worker.unconsumed_tail
+    if not worker.eof:
+        raise TruncatedGzip
 
 
 def _unzipped(head: bytes, source: Iterator[bytes]) -> Iterator[bytes]:

@@ -65,6 +65,7 @@ KINDS = (
 """What a diagnostics text speaks of; the first that fits."""
 
 
+_REQUIRED, _TOO_COSTLY = "required", "too-costly"
 _WANTED = re.compile(r"requir|missing|must\b|at least one|mandatory|need|either", re.IGNORECASE)
 _PARAMETER = re.compile(r"param|categor|\bcode\b|patient|subject|\bsearch|\b_id\b|identifier", re.IGNORECASE)
 
@@ -114,10 +115,19 @@ def wants_parameter(outcome: bytes) -> bool:
         return False
 
 
+def names_required(outcome: bytes) -> bool:
+    """Whether an OperationOutcome has the code of what is required, be it as a warning: of a page that gives nothing it says why."""
+    try:
+        issues = elements(decoded(outcome, _OUTCOME).issue, _Issue)[0]
+    except Unreadable:
+        return False
+    return any(_code(issue) == _REQUIRED for issue in issues)
+
+
 def parameter_wanted_in(issues: msgspec.Raw) -> bool:
     """The same of its issues; those that are no errors take nothing away."""
     return any(
-        said(issue.code, str, "").strip().lower() == "required"
+        _code(issue) in (_REQUIRED, _TOO_COSTLY)
         or (_WANTED.search(text := _words(issue)) is not None and _PARAMETER.search(text) is not None)
         for issue in elements(issues, _Issue)[0]
         if said(issue.severity, str, "").strip().lower() not in HARMLESS
@@ -137,8 +147,12 @@ def parameter_wanted(what: str) -> ParameterWanted:
     )
 
 
+def _code(issue: _Issue) -> str:
+    return said(issue.code, str, "").strip().lower()
+
+
 def _named(issue: _Issue) -> str:
-    code = said(issue.code, str, "").strip().lower()
+    code = _code(issue)
     text = said(issue.diagnostics, str, "")
     kind = next((name for name, words in KINDS if words.search(text)), "")
     return ", ".join(filter(None, (code if code in ISSUE_TYPES else "no code of FHIR's", kind)))

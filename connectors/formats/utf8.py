@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class NotUtf8(Exception):
@@ -18,7 +18,7 @@ def utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
     head = b""
     while len(head) < len(BOM) and (block := next(source, b"")):
         head += block
-    if head.startswith(_UTF16) or b"\0" in head[:2]:
+    if head.startswith(UTF16) or b"\0" in head[:2]:
         raise NotUtf8
     if head:
         yield head

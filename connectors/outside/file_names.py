@@ -6,6 +6,9 @@ _READ = re.compile(r"(?is).+\.(ndjson|jsonl|ldjson|jsonlines|ndj|json)(\.gz(ip)?
 _JSON = re.compile(r"(?is).+\.json(\.gz(ip)?)?")
 _ZIP = re.compile(r"(?is).+\.zip")
 _PACKED = re.compile(r"(?is).+\.(tar|tgz|7z|rar|bz2|xz|zst|gz)")
+_BESIDE = re.compile(r"(?is).+\.(md5|sha1|sha256|sha512|md5sum|sha256sum|crc|sig|asc|ok|done)")
+_ON_ITS_WAY = re.compile(r"(?is)\.(.+)\.[a-z0-9]{6}")
+_XML = re.compile(r"(?is).+\.xml(\.gz(ip)?)?")
 _TOLD = re.compile(r"(?i)manifest\.json|log\.ndjson")
 
 
@@ -23,6 +26,22 @@ def is_json(name: str) -> bool:
 def is_zip(name: str) -> bool:
     """Whether a file of this name is an archive that is read."""
     return _ZIP.fullmatch(name) is not None
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file of this name stands beside one that is delivered: a checksum, a signature, the word that it is whole."""
+    return _BESIDE.fullmatch(name) is not None
+
+
+def on_its_way(name: str) -> bool:
+    """Whether a hidden file is one that rsync is still writing: `.Observation.ndjson.Xy12Zk`."""
+    found = _ON_ITS_WAY.fullmatch(name)
+    return found is not None and (is_read(found[1]) or is_zip(found[1]))
+
+
+def is_xml(name: str) -> bool:
+    """Whether a file of this name is XML, FHIR's other form, which is not read."""
+    return _XML.fullmatch(name) is not None
 
 
 def is_packed(name: str) -> bool:

@@ -40,6 +40,7 @@ from connectors.sorting import (
     DeliveryPart,
     each_resource,
     files_by_type,
+    holds_no_resource,
     named_type,
     plain_type,
     share,
@@ -79,6 +80,8 @@ class FilesCursor(msgspec.Struct, kw_only=True):
     sums: list[str] = []
     """Of what was landed, by part."""
     broken: int = 0
+    senseless: int = 0
+    """Files named after the type of whose first lines none is a resource."""
     too_long: int = 0
     unknown: int = 0
     refused: list[str] = []
@@ -214,9 +217,15 @@ class _Copying:
                 self.landing.discard([target] if target else [])
                 return
             self._note(part, meter)
+            cursor.senseless += self._is_senseless(part)
             self._land(part, target, small, meter)
             if (self.together and self.together.is_much) or time.monotonic() - self.saved > SAVED_EVERY:
                 self._save()
+
+    def _is_senseless(self, part: DeliveryPart) -> bool:
+        """Whether a file that is named after the type holds nothing of FHIR."""
+        named = named_type(part.name, self.types) == self.type
+        return named and holds_no_resource(part, self.folder, cap=self.limits.line_bytes)
 
     def _opened(self, part: DeliveryPart, meter: Meter) -> tuple[list[bytes], Iterator[bytes] | None]:
         """What a part begins with, and what comes behind; None where that is all of it, and little."""
@@ -408,6 +417,9 @@ def _short(name: str, cursor: FilesCursor) -> Iterator[Shortfall]:
     if cursor.broken:
         reason = f"{name}: {cursor.broken} of {len(cursor.taken)} files end in mid-line or mid-block"
         yield Shortfall(name, GapCause.CUT, reason)
+    if cursor.senseless:
+        reason = f"{name}: none of the first lines of {cursor.senseless} of {len(cursor.taken)} files is a FHIR resource in JSON"
+        yield Shortfall(name, GapCause.FILE_NOT_READ, reason)
     if cursor.unknown:
         reason = f"{cursor.unknown} files name no resource type, in their names or first lines"
         yield Shortfall(EVERY_TYPE, GapCause.UNKNOWN_TYPE, reason)

@@ -33,7 +33,7 @@ from connectors.formats.outcome import ParameterWanted, parameter_wanted
 from connectors.landing import FILE_BYTES, Growing
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, need
-from connectors.searched import SearchCursor, in_a_circle, links_expire, too_many_pages
+from connectors.searched import LinkRefused, SearchCursor, in_a_circle, kept_back, too_many_pages
 from connectors.source import Source, Wanted
 from connectors.vendors import Parameters
 from schemas.errors import IncompleteError, OperatorError
@@ -45,6 +45,8 @@ LARGER, WINDOWS = "_count", "_lastUpdated"
 """Parameters by which a search goes on that names no next page: from a number on, by a larger page, by smaller windows."""
 BARREN = 20
 """Pages in a row that bring only what came before: links that are new each time may lead nowhere, too."""
+EMPTY = 1000
+"""The same of pages that bring nothing: where much may not be seen, many in a row are so."""
 
 
 def pull_search(source: Source, wanted: Wanted) -> Pulled:
@@ -54,16 +56,11 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
     """
     with source.client() as client, closing(DistinctIds()) as ids:
         search = _TypeSearch(client, source, wanted, ids)
-        for _ in range(2):
+        while True:
             try:
-                return search.run()
-            except _LinkExpired:
+                return kept_back(client, search.run())
+            except LinkRefused:
                 search.begin_again()
-    raise links_expire(wanted.unit)
-
-
-class _LinkExpired(Exception):
-    """A paging link is no longer known to the server."""
 
 
 class _TypeSearch:
@@ -265,10 +262,11 @@ class _TypeSearch:
         start = url or (crawl.way == "_getpagesoffset" and crawl.paging) or self.client.url(self.type)
         try:
             return self.client.read(start, BUNDLE, what=self.type, params=params, require=require_bundle)
-        except Gone as exc:
+        except (Gone, BadRequest) as exc:
             if url:
-                raise _LinkExpired from exc
-            if not crawl.way:
+                self.cursor.refused_links += 1
+                raise LinkRefused from exc
+            if not crawl.way or (isinstance(exc, BadRequest) and crawl.fruitful):
                 raise
         except (OperatorError, IncompleteError):
             if url or not crawl.way or crawl.fruitful:
@@ -310,7 +308,7 @@ class _TypeSearch:
         if mark in self.seen and crawl.total is not None and not (crawl.way or crawl.short):
             self._end_crawl()
             return True
-        if mark in self.seen or crawl.barren > BARREN:
+        if mark in self.seen or crawl.barren > BARREN or crawl.empty > EMPTY:
             self.begin_again()
             raise in_a_circle(self.type)
         if cursor.pages >= self.most_pages:
@@ -347,7 +345,7 @@ class _TypeSearch:
         new = self.ids.see(page.ids, cursor.branch, crawl.number)
         crawl.distinct += new
         crawl.fruitful |= new > 0
-        crawl.barren = crawl.barren + 1 if page.ids and not new else 0
+        crawl.see_pages(empty=not page.ids, new=new)
         if crawl.way == WINDOWS:
             self._advance_window(page)
             return
@@ -362,8 +360,10 @@ class _TypeSearch:
 
     def _onward(self, link: str) -> str:
         """Where the next page is; nowhere where that is no place to ask: then the search goes on as one without links."""
-        self.led_away = False
-        onward = self.client.onward(self.type, link)
+        onward, self.led_away = self.client.onward(self.type, link), False
+        if onward and self.cursor.refused_links > 1:  # each time: they do not lapse, they do not lead anywhere
+            self.led_away = True
+            return ""
         if onward and not self.client.origins.own_or_allowed(onward):
             self.cursor.elsewhere, self.led_away = self.client.origins.place(onward), True
             return ""
@@ -464,7 +464,7 @@ class _TypeSearch:
             crawl.windows += halves(begin, end)
         elif short:
             crawl.stuck = True
-        crawl.window_total, crawl.window_matches, crawl.barren = None, 0, 0  # windows come to an end
+        crawl.window_total, crawl.window_matches, crawl.barren, crawl.empty = None, 0, 0, 0  # windows end
         if not crawl.windows:
             crawl.proven |= not crawl.stuck
             self._end_crawl()

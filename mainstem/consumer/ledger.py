@@ -36,6 +36,8 @@ WAIT_SECONDS = 10.0
 """A command's longest wait for the consumer's transaction."""
 LOOKUP = 5000
 """Records looked up by one statement."""
+RECORD_BYTES = 16
+"""Of a record's key: `bytes.fromhex` of what follows `r-`."""
 Version = tuple[int, int]
 """Epoch and sequence of a record's change."""
 
@@ -52,7 +54,7 @@ consumer_record = Table(
     "consumer_record",
     metadata,
     Column("consumer_group", String(100), primary_key=True),
-    Column("record", LargeBinary(16), primary_key=True),
+    Column("record", LargeBinary(RECORD_BYTES), primary_key=True),
     Column("epoch", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),
 )
@@ -240,8 +242,8 @@ REMEMBER_POSTGRESQL = text(
 
 
 def _array(records: Iterable[bytes]) -> str:
-    """Records as PostgreSQL writes a bytea[]: a tenth of the time that its driver takes for a list."""
-    return "{" + ",".join([f'"\\\\x{record.hex()}"' for record in records]) + "}"
+    """Records, one at least, as PostgreSQL writes a bytea[]: written all at once, in less than a tenth of the time that its driver takes for a list."""
+    return '{"\\\\x' + b"".join(records).hex(",", RECORD_BYTES).replace(",", '","\\\\x') + '"}'
 
 
 def _numbers(numbers: Iterable[int]) -> str:

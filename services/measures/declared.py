@@ -44,6 +44,10 @@ class Populations:
         }
         return {code: condition for code, condition in found.items() if condition is not None}
 
+    def asked_of(self, population: str) -> Named:
+        """The condition that decides a population; of the denominator the initial population's, where it has none of its own."""
+        return self.named().get(population, self.initial)
+
     def members(self) -> dict[str, Truth]:
         """Who is counted in each, as FHIR's Quality Measure guide scores a proportion: excluded before met, met before excepted.
 

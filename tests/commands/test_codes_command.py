@@ -158,9 +158,12 @@ def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
     assert "33452-4 has no row in the unit table" in checked.stdout
     asked = lhn.here("codes", "unmapped", "--site", site, "--json")
     waiting = json.loads(asked.stdout)
-    assert (waiting["codes"], waiting["waiting"]) == ([], 3), "what is mapped now is not asked for again"
+    assert (waiting["codes"], waiting["waiting"], waiting["waiting_lines"]) == ([], 3, 1), (
+        "what is mapped now is not asked for again"
+    )
     said = lhn.here("codes", "unmapped", "--site", site).stdout
     assert "3 that the code map names are left out: `mainstem remap` applies it" in said
+    assert "1 refused for a unit that has a meaning now: `mainstem quarantine retry" in said
     lhn.refresh(site, mode="full")
     assert "everything that is stored has a meaning" in lhn.here("codes", "unmapped", "--site", site).stdout
 

@@ -118,6 +118,17 @@ def test_a_case_that_differs_is_told_with_the_reason(lhn: Network, cases: Path, 
     ]
 
 
+def test_a_denominator_that_differs_is_told_by_who_is_in_it(lhn: Network, cases: Path, sets: Path) -> None:
+    """These measures have no condition of their own for it; a population that a measure does not know is told so too."""
+    expected = {"unseen": {"denominator": 1, "initial-population": 1}, "high": {"denominator-exception": 1}}
+    (cases / "expected.json").write_text(json.dumps(expected))
+    done = lhn.here("measures", "verify", "CMS122", cases, "--valuesets", sets)
+    assert done.returncode == 1, done.stderr
+    assert "denominator of rate 1: expected 1, got 0" in done.stdout
+    assert "no: Visit in the period" in done.stdout
+    assert "denominator-exception of rate 1: expected 1, got 0" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
@@ -140,6 +151,19 @@ def test_explain_names_each_step_with_its_answer_and_records(lhn: Network, cases
     done = lhn.here("measures", "explain", "CMS122", cases / "unseen" / "bundle.ndjson", "--valuesets", sets)
     assert "no: Visit in the period" in done.stdout
     assert "yes: Diabetes in the period (r-" in done.stdout
+    assert "the lowest test of the last day: none" in done.stdout
+
+
+def test_explain_tells_ages_and_what_the_records_say(lhn: Network, cases: Path, sets: Path) -> None:
+    """Beside each record's id its day, value and status; an age by the day of birth."""
+    done = lhn.here("measures", "explain", "CMS122", cases / "high" / "bundle.ndjson", "--valuesets", sets)
+    said = done.stdout.splitlines()
+    (age,) = {line.strip() for line in said if "18 to 75 years old at the end of the measurement period" in line}
+    assert age.startswith("yes: ")
+    assert " person born " in age
+    (lowest,) = {line.strip() for line in said if "The lowest of the last day is above 9 %" in line}
+    assert "the lowest test of the last day: r-" in lowest
+    assert lowest.endswith(" observation 2026-03-01, 9.4 %, final)")
 
 
 @pytest.fixture
@@ -258,7 +282,7 @@ def test_a_published_measure_is_told_by_its_strata(lhn: Network, tmp_path: Path)
 def test_explain_a_subject_of_the_registry(filled: Network, sets: Path) -> None:
     done = filled.here("measures", "explain", "CMS122", "--subject", "s-3", "--valuesets", sets)
     assert "unknown: 18 to 75 years old with diabetes and a visit" in done.stdout
-    assert "yes: Diabetes in the period (r-s-3-2)" in done.stdout
+    assert "yes: Diabetes in the period (r-s-3-2 condition 2019" in done.stdout
     missing = filled.here("measures", "explain", "CMS122", "--subject", "s-9", "--valuesets", sets)
     assert missing.returncode == 78
     assert "no such subject" in missing.stderr

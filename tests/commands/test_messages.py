@@ -86,7 +86,7 @@ def test_a_message_says_what_to_do_and_who_can_do_it() -> None:
         ("nothing answers at", "site IT", 75),
         ("sends fewer than", "site IT", 75),
         ("does not speak TLS", "network", 78),
-        ("is expired or not valid yet", "site IT", 78),
+        ("the TLS certificate of … …", "site IT", 78),
         ("is not trusted", "network", 78),
         ("Mainstem reads R4", "EHR vendor", 78),
         ("paging links go in a circle", "EHR vendor", 0),

@@ -120,8 +120,8 @@ def test_patient_export_that_does_not_work_falls_back_to_the_system(pull_unit: A
 
 def test_server_without_export_names_the_other_road(pull_unit: Any, site: Site) -> None:
     server = ExportingServer()
-    server.instead["/fhir/Patient/$export"] = [httpx2.Response(404)]
-    server.instead["/fhir/$export"] = [httpx2.Response(400)]
+    server.instead["/fhir/Patient/$export"] = [httpx2.Response(404)] * 2
+    server.instead["/fhir/$export"] = [httpx2.Response(400)] * 2  # once more, without naming the types
     with pytest.raises(OperatorError) as caught:
         pull_unit(site, "export", transport=server)
     assert 'road = "search"' in caught.value.fix

@@ -12,6 +12,7 @@ from services.measures.compile.from_registry import person_of
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person, Record
 from services.measures.compile.sql import InSql
+from services.measures.compile.sql_replaced import replaced_of
 from services.measures.language.truths import Truth
 from services.measures.official import definition
 from services.measures.official.editions import EDITIONS
@@ -51,3 +52,30 @@ def test_all_give_one_answer(registry: Engine, lives: list[list[Record]], year: 
         assert found == expected[records[0]["subject"]]
     so = {name: sum(found[name] is True for found in expected.values()) for name in conditions}
     assert counts == {"site": "north"} | so
+
+
+LINKS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=9)
+
+
+@settings(max_examples=3, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(graphs=st.lists(LINKS, min_size=20, max_size=20))
+def test_what_others_replace_is_told_alike(registry: Engine, graphs: list[list[tuple[int, int]]]) -> None:
+    """Chains, circles, several at once: in SQL as in memory, and somebody always stands."""
+    lives = [_replacing(number, links) for number, links in enumerate(graphs)]
+    with registry.begin() as connection:
+        fill_anew(connection, [record for records in lives for record in records])
+        rows = connection.execute(replaced_of("observation").distinct()).all()
+    told = {(row.subject, row.old) for row in rows}
+    for records in lives:
+        held = [each["id"] for each in Person(records).of["observation"]]
+        assert held == [each["id"] for each in records if (each["subject"], each["id"]) not in told]
+        assert held
+
+
+def _replacing(number: int, links: list[tuple[int, int]]) -> list[Record]:
+    names = [f"r-{number:012}{place:012}{0:08}" for place in range(5)]
+    return [
+        {"type": "observation", "id": name, "subject": f"s-{number}", "site": "north"}
+        | ({"replaces": named} if (named := [names[old] for new, old in links if new == place]) else {})
+        for place, name in enumerate(names)
+    ]

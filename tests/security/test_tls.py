@@ -137,7 +137,7 @@ def test_certificate_of_the_sites_own_authority_is_trusted_once_it_is_named(
         ("localhost", 1, False, "is not trusted", "fhir.ca_file"),
         ("ehr.example", 1, True, "is made out to another name", "fhir.base_url"),
         ("10.1.2.3", 1, True, "is made out to another name", "fhir.base_url"),
-        ("localhost", -1, True, "is expired or not valid yet", "Renew"),
+        ("localhost", -1, True, "has expired", "Renew"),
     ],
 )
 def test_bad_certificate_is_said_as_what_it_is_and_hears_no_secret(

@@ -157,7 +157,10 @@ def _id(number: int, place: int) -> str:
 def _link(draw: st.DrawFn, records: list[Record]) -> None:
     for record in records[1:]:
         if draw(st.integers(0, 9)) == 0:
-            record["replaces"] = [draw(st.sampled_from(records))["id"]]
+            other = draw(st.sampled_from(records))
+            record["replaces"] = [other["id"]]
+            if other is not records[0] and draw(st.booleans()):
+                other["replaces"] = [*other.get("replaces", ()), record["id"]]
     visits = [each["id"] for each in records if each["type"] == "encounter"]
     for result in [each for each in records if each["type"] == "observation"]:
         if visits and draw(st.booleans()):

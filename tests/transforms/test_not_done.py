@@ -45,6 +45,28 @@ def test_a_reason_beside_a_result_that_stands_refuses_it() -> None:
         assert (problem.reason, problem.path) == (Reason.NOT_A_FACT, "Observation.extension")
 
 
+MARK = {"url": "http://hl7.org/fhir/us/qicore/StructureDefinition/qicore-notDone", "valueBoolean": True}
+
+
+def test_the_mark_that_it_was_not_done_repeats_that_it_was_cancelled() -> None:
+    """QI-Core 4.1.1 demands it beside the reason; a component's, another's, and that of a result that stands still deny."""
+    assert mapped(modifierExtension=[MARK]) == mapped()
+    for odd in (
+        {"modifierExtension": [MARK], "status": "final", "extension": [], "valueInteger": 3},
+        {"modifierExtension": [MARK, {"url": "urn:x/negated", "valueBoolean": True}]},
+    ):
+        problem = mapped(**odd).problem
+        assert problem is not None
+        assert (problem.reason, problem.path) == (Reason.NOT_A_FACT, "Observation.modifierExtension")
+
+
+def test_a_part_that_was_not_done_is_no_fact() -> None:
+    part = {"code": CANCELLED["code"], "valueInteger": 3}
+    done = {"status": "final", "extension": []}
+    assert len(mapped(component=[part], **done).records) == 2
+    assert len(mapped(component=[part | {"modifierExtension": [MARK]}], **done).records) < 2
+
+
 def test_other_marks_of_a_cancelled_result_still_count() -> None:
     """One that says it was deleted withdraws, one that denies refuses."""
     assert mapped(extension=[REASON, {"url": "urn:x/isDeleted", "valueBoolean": True}]).withdrawn

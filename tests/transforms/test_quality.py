@@ -66,7 +66,7 @@ def test_a_clean_population_passes_and_what_is_not_there_is_no_pass(clean: Popul
     assert found_by(clinic_judged) == {}
     statuses = {result.name: result.status for result in clinic_judged.results}
     assert {name for name, status in statuses.items() if status == "not-applicable"} == {
-        *("after-death", "dropped", "fhir-rules", "persistence", "refused", "timeliness")
+        *("after-death", "dropped", "fhir-rules", "persistence", "refused", "replaced-in-circle", "timeliness")
     }
     assert set(statuses.values()) == {"passed", "not-applicable"}
 
@@ -428,6 +428,19 @@ def test_what_others_replace_is_not_judged_however_far_behind_it_stands(monkeypa
     monkeypatch.setattr("transforms.quality.PORTION", 2)
     assert Flagger(TODAY).flags(rows) == whole
     assert f"r-{7:032x}" not in whole
+
+
+def test_of_what_replaces_each_other_one_stands_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far apart they stand, and whatever the length of the circle."""
+    day = {"type": "observation", "code": "29463-7", "unit": "kg", "effective_date": "2024-03-02"}
+    names = [f"r-{n:024x}{0:08x}" for n in range(1, 6)]
+    ring = [
+        {**day, "id": name, "value": 30 + place, "replaces": [names[place - 1]]} for place, name in enumerate(names)
+    ]
+    rows = [Row(b"a" * 16, json.dumps(each, separators=(",", ":")).encode(), b"") for each in ring]
+    flags = {names[0]: {"replaced-in-circle"}}
+    assert Flagger(TODAY).flags(rows) == Flagger(TODAY).flags(rows[::-1]) == flags
+    assert Flagger(TODAY).flags(rows[1:]) == {}
 
 
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3), st.integers(-9, 9)), max_size=300))

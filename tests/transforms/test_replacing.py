@@ -130,3 +130,21 @@ def test_the_parts_of_what_is_replaced_are_replaced_with_it() -> None:
     assert len(person.facts) == 4
     itself = [*panel("old", 31, instead)]
     assert len(History(facts.of(each.content) for each in itself).readings(("29463-7",))) == 1
+
+
+def test_of_records_that_replace_each_other_one_stands() -> None:
+    """Over two loads as in one; where a record outside replaces it, none of them does."""
+
+    def by(name: str) -> Json:
+        return {"url": f"{FHIR}/replaces", "valueReference": {"reference": f"Observation/{name}"}}
+
+    facts = Facts()
+    for ring in (("a", "b"), ("a", "b", "c"), tuple("abcdefgh")):
+        given = [each for place, name in enumerate(ring) for each in panel(name, 30 + place, by(ring[place - 1]))]
+        for told in (given, given[::-1]):
+            (stands,) = History(facts.of(each.content) for each in told).readings(("29463-7",))
+            assert stands.fact.id.startswith(f"r-{min(each.id for each in given)[:12].hex()}")
+        outside = [*given, *panel("new", 90, *map(by, ring))]
+        assert [each.value for each in History(facts.of(each.content) for each in outside).readings(("29463-7",))] == [
+            90
+        ]

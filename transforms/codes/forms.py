@@ -72,6 +72,15 @@ def snomed_fault(code: str) -> str | None:
     return "snomed-check-digit" if total else None
 
 
+_NAMED = re.compile(r"https?://snomed\.info/id/([0-9]{6,18})", re.ASCII)
+
+
+def concept_in(system: str | None, code: str) -> str | None:
+    """The concept of SNOMED CT whose URI stands for its code; none for all else, a concept with its term too, which may be anybody's words."""
+    match = _NAMED.fullmatch(code) if system == SNOMED else None
+    return match[1] if match and snomed_fault(match[1]) is None else None
+
+
 def leaves_as_it_is(code: str) -> bool:
     """Whether a code of a system that is not known may be shown: short, no long number, no word written like a name."""
     return bool(_SHORT.fullmatch(code)) and not _NUMBER.match(code) and not _NAME.search(code)

@@ -74,8 +74,15 @@ def spelled(text: str, wanted: str = "") -> str | None:
     return any_case.get((key, "")) or (text if is_listed(text) else None)
 
 
+_TWICE_ENCODED = {"Âµ": "µ", "Î¼": "μ", "Â°": "°", "Â²": "²", "Â³": "³", "Âº": "°"}
+"""Signs whose UTF-8 was taken for Latin-1."""
+
+
 def _bare(text: str) -> str:
     """The text with its signs as ASCII has them: `10³/µL` is `10^3/uL`, `kg/m²` is `kg/m2`, `℃` is `°C`, `day(s)` is `days`."""
+    if "Â" in text or "Î" in text:
+        for wrong, right in _TWICE_ENCODED.items():
+            text = text.replace(wrong, right)
     whole = text.translate(_PLAIN).replace("(s)", "s")
     raised = _TEN_RAISED.sub(lambda found: f"10^{found[1].translate(_RAISED)}", whole)
     return unicodedata.normalize("NFKC", raised.translate(_RAISED)).translate(_PLAIN)

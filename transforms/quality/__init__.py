@@ -136,7 +136,11 @@ def no_sink(_check: str, _found: Found) -> None:
 
 def flag_of(name: str) -> str:
     """The flag of a record that a check found, in its provenance."""
-    return name if name == "duplicates" else f"{IMPLAUSIBLE}{name}"
+    return name if name in _NOT_IMPLAUSIBLE else f"{IMPLAUSIBLE}{name}"
+
+
+_NOT_IMPLAUSIBLE = frozenset({"duplicates", "replaced-in-circle"})
+"""Of these one record has to count."""
 
 
 PORTION = 1_000

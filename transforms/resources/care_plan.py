@@ -26,6 +26,7 @@ from transforms.rules import (
 
 STATUS = ("draft", "active", "on-hold", "revoked", "completed", "unknown")
 SPELLINGS = {"cancelled": "revoked", "canceled": "revoked", "complete": "completed", "suspended": "on-hold"}
+OF_ACTIVITY = {"canceled": "cancelled", "revoked": "cancelled", "complete": "completed", "suspended": "on-hold"}
 INTENT = ("proposal", "plan", "order", "option", "directive")
 ACTIVITY = (
     *("not-started", "scheduled", "in-progress", "on-hold"),
@@ -67,7 +68,7 @@ RESOURCE = Resource(
     repeated={
         "detail.code": fact(coded(code=(SNOMED, LOINC, CPT, HCPCS), every="codings")),
         "detail.status": one_of(
-            "activity_status", ACTIVITY, not_a_fact=("entered-in-error",), spellings=SPELLINGS, modifier=True
+            "activity_status", ACTIVITY, not_a_fact=("entered-in-error",), spellings=OF_ACTIVITY, modifier=True
         ),
         "detail.doNotPerform": not_a_fact_if_true(),
         "detail.goal": links("goals", "Goal"),

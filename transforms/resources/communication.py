@@ -9,6 +9,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    done_yet_not,
     extensions,
     instant,
     kinds_of,
@@ -33,7 +34,7 @@ RESOURCE = Resource(
     record="issue",
     version=1,
     subject={"subject": patient()},
-    contradictions=(out_of_order("ends-before-start", "raised_date", "answered_date"),),
+    contradictions=(out_of_order("ends-before-start", "raised_date", "answered_date"), done_yet_not()),
     constants={"kind": "message"},
     fields={
         # What was raised, by any of these; of one that is words alone, the record says who raised it and when.

@@ -21,6 +21,7 @@ from transforms.rules import (
     replaced,
     to_come,
     unless_shaped,
+    unless_within,
     visit_class,
 )
 
@@ -35,7 +36,9 @@ STATUS = (
     "unknown",
 )
 
-SPELLINGS = {"canceled": "cancelled", "complete": "finished", "completed": "finished"}
+SPELLINGS = {"canceled": "cancelled", "complete": "finished"}
+# R5's words, by HL7's own map to R4, which has none for `discontinued`.
+SPELLINGS |= {"completed": "finished", "discharged": "finished", "on-hold": "onleave"}
 ONGOING = ("arrived", "triaged", "in-progress", "onleave")
 
 RESOURCE = Resource(
@@ -51,7 +54,7 @@ RESOURCE = Resource(
     fields={
         "class": unless_shaped(visit_class("class_code"), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),
-        "serviceType": codings("service_type"),
+        "serviceType": unless_within("concept", rule=codings("service_type")),  # R5: CodeableReferences
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Procedure", "Observation"),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),

@@ -30,7 +30,8 @@ from transforms.rules import (
 )
 
 # HL7 table 0322 and what systems write for its words.
-SPELLINGS = {"cp": "completed", "complete": "completed", "re": "not-done", "na": "not-done", "refused": "not-done"}
+SPELLINGS = {"cp": "completed", "complete": "completed"}
+SPELLINGS |= dict.fromkeys(("re", "na", "refused", "declined", "cancelled", "canceled"), "not-done")
 
 RESOURCE = Resource(
     source="Immunization",
@@ -77,6 +78,8 @@ RESOURCE = Resource(
         # STU3 and DSTU2
         "notGiven": other_version(),
         "wasNotGiven": other_version(),
+        "explanation": other_version(),
+        "vaccinationProtocol": other_version(),
         "date": other_version(),
         # R5
         "administeredProduct": other_version(),

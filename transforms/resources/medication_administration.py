@@ -2,6 +2,7 @@
 
 from transforms.rules import (
     DRUG_CONTRADICTIONS,
+    DRUG_SPELLINGS,
     Resource,
     choice,
     codings,
@@ -22,6 +23,7 @@ from transforms.rules import (
 )
 
 STATUS = ("in-progress", "on-hold", "completed", "stopped", "unknown")
+SPELLINGS = DRUG_SPELLINGS | {"active": "in-progress"}
 CATEGORY = ("inpatient", "outpatient", "community")
 
 RESOURCE = Resource(
@@ -43,7 +45,14 @@ RESOURCE = Resource(
             effectivePeriod=period(start=("start", "start_date"), end=("end", "end_date")),
         ),
         "dosage": given_dosage(),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-done",), modifier=True),
+        "status": one_of(
+            "status",
+            STATUS,
+            withdrawn=("entered-in-error",),
+            not_a_fact=("not-done",),
+            spellings=SPELLINGS,
+            modifier=True,
+        ),
         "statusReason": codings("status_reasons"),
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Observation"),
@@ -61,6 +70,7 @@ RESOURCE = Resource(
         "medication": other_version(),
         "occurenceDateTime": other_version(),
         "occurencePeriod": other_version(),
+        "occurenceTiming": other_version(),
         "encounter": other_version(),
         "isSubPotent": other_version(),
         "reason": other_version(),

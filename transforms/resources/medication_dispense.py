@@ -2,6 +2,7 @@
 
 from transforms.rules import (
     DRUG_CONTRADICTIONS,
+    DRUG_SPELLINGS,
     Resource,
     amount_of,
     choice,
@@ -42,7 +43,12 @@ RESOURCE = Resource(
         "quantity": amount_of("quantity", "quantity_unit"),
         "daysSupply": supply("days_supply"),
         "status": one_of(
-            "status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("cancelled", "declined"), modifier=True
+            "status",
+            STATUS,
+            withdrawn=("entered-in-error",),
+            not_a_fact=("cancelled", "declined"),
+            spellings=DRUG_SPELLINGS,
+            modifier=True,
         ),
         "statusReason[x]": choice(
             statusReasonCodeableConcept=codings("status_reasons"),

@@ -2,6 +2,7 @@
 
 from transforms.rules import (
     DRUG_CONTRADICTIONS,
+    DRUG_SPELLINGS,
     Resource,
     codings,
     dispense,
@@ -22,6 +23,8 @@ from transforms.rules import (
 )
 
 STATUS = ("active", "on-hold", "cancelled", "completed", "stopped", "draft", "unknown")
+# R5's `ended`, by HL7's own map to R4.
+SPELLINGS = DRUG_SPELLINGS | {"ended": "completed"}
 INTENT = (
     "proposal",
     "plan",
@@ -48,9 +51,7 @@ RESOURCE = Resource(
         "dispenseRequest": dispense(),
         "dosageInstruction": dosage(),
         "intent": one_of("intent", INTENT, modifier=True),
-        "status": one_of(
-            "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
-        ),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
         "statusReason": codings("status_reasons"),
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Observation"),

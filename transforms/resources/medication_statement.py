@@ -2,6 +2,7 @@
 
 from transforms.rules import (
     DRUG_CONTRADICTIONS,
+    DRUG_SPELLINGS,
     Resource,
     choice,
     codings,
@@ -22,6 +23,8 @@ from transforms.rules import (
 )
 
 STATUS = ("active", "completed", "intended", "stopped", "on-hold", "unknown")
+SPELLINGS = DRUG_SPELLINGS | {"recorded": "unknown", "nottaken": "not-taken", "not-done": "not-taken"}
+# R5's: `recorded` says that it was written down, and not whether it is taken; `draft`, that it is not yet said.
 CATEGORY = ("inpatient", "outpatient", "community", "patientspecified")
 
 RESOURCE = Resource(
@@ -40,7 +43,14 @@ RESOURCE = Resource(
         "dateAsserted": local_date("recorded_date"),
         "dosage": dosage(),
         "status": flagged_if_over(
-            one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-taken",), modifier=True),
+            one_of(
+                "status",
+                STATUS,
+                withdrawn=("entered-in-error",),
+                not_a_fact=("not-taken", "draft"),
+                spellings=SPELLINGS,
+                modifier=True,
+            ),
             "status",
             period="effectivePeriod",
         ),

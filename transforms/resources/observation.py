@@ -24,6 +24,7 @@ from transforms.rules import (
     kinds_of,
     link,
     links,
+    mark_of_cancelled,
     null_flavour,
     of_itself,
     one_of,
@@ -129,6 +130,7 @@ RESOURCE = Resource(
         "derivedFrom": links("derived_from", "Observation"),
         "encounter": link("encounter", "Encounter"),
         "extension": why_cancelled("status_reasons", extensions(replaced("replaces", "Observation"))),
+        "modifierExtension": mark_of_cancelled(),
         # STU3 and DSTU2
         "comments": other_version(),
         "comment": other_version(),
@@ -139,6 +141,7 @@ RESOURCE = Resource(
         "bodyStructure": other_version(),
     },
     repeated={
+        "modifierExtension": mark_of_cancelled(),
         "code": required(
             told_by_instrument(coded(code=LOINC, every="codings", text_is=Reason.MISSING_CODE)), Reason.MISSING_CODE
         ),

@@ -31,6 +31,10 @@ from transforms.rules import (
 
 STATUS = ("preparation", "in-progress", "on-hold", "stopped", "completed", "unknown")
 
+SPELLINGS = {"complete": "completed", "done": "completed"}
+# v3's ActStatus, as HL7's C-CDA on FHIR reads it.
+SPELLINGS |= {"aborted": "stopped", "active": "in-progress", "suspended": "on-hold", "held": "on-hold"}
+SPELLINGS |= dict.fromkeys(("cancelled", "canceled"), "not-done")
 PERFORMED = Ages("performed_age", "performed_age_high", "performed_age_unit")
 
 RESOURCE = Resource(
@@ -65,7 +69,7 @@ RESOURCE = Resource(
             STATUS,
             withdrawn=("entered-in-error",),
             not_a_fact=("not-done",),
-            spellings={"complete": "completed", "done": "completed", "aborted": "stopped"},
+            spellings=SPELLINGS,
             modifier=True,
         ),
         "statusReason": codings("status_reasons"),
@@ -90,5 +94,11 @@ RESOURCE = Resource(
         # R5
         "occurrenceDateTime": other_version(),
         "occurrencePeriod": other_version(),
+        "occurrenceAge": other_version(),
+        "occurrenceRange": other_version(),
+        "occurrenceString": other_version(),
+        "occurrenceTiming": other_version(),
+        "focus": other_version(),
+        "reason": other_version(),
     },
 )

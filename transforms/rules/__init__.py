@@ -52,7 +52,7 @@ from transforms.rules.coverages import payer, place_in_line
 from transforms.rules.declaring import LENT, Contains, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
-from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
+from transforms.rules.drugs import DRUG_CONTRADICTIONS, DRUG_SPELLINGS, drug
 from transforms.rules.enrolments import (
     ENROLMENT_SPELT,
     ENROLMENT_STATUS,
@@ -97,7 +97,7 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
-from transforms.rules.not_done import why_cancelled
+from transforms.rules.not_done import mark_of_cancelled, why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import (
     patient,
@@ -155,6 +155,7 @@ __all__ = [
     "ABOUT",
     "ASSESSMENT",
     "DRUG_CONTRADICTIONS",
+    "DRUG_SPELLINGS",
     "ENROLMENT_SPELT",
     "ENROLMENT_STATUS",
     "LENT",
@@ -233,6 +234,7 @@ __all__ = [
     "links",
     "links_in",
     "local_date",
+    "mark_of_cancelled",
     "medication",
     "membership",
     "modifiers",

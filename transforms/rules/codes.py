@@ -138,7 +138,7 @@ def one_of(
     """
     allowed, undone, withdrawing = tuple(values), frozenset(not_a_fact), frozenset(withdrawn)
     own = (*allowed, *undone, *withdrawing)
-    known = {**(_WRONGED if withdrawing else {}), **dict(zip(own, own, strict=True)), **(spellings or {})}
+    known = {**(_WRONGED if withdrawing else {}), **(spellings or {}), **dict(zip(own, own, strict=True))}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         given, in_words, text = _said(raw)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.json import encode
 
 from transforms.codes.code_map import CodeMap
-from transforms.codes.forms import code_fault, is_oid, leaves_as_it_is, normal_code
+from transforms.codes.forms import code_fault, concept_in, is_oid, leaves_as_it_is, normal_code
 from transforms.codes.systems import ICD10CM, NOT_A_CODE, known_systems, repaired_system
 from transforms.codes.units import unit_table
 from transforms.fhir.elements import (
@@ -72,6 +72,9 @@ def usable_codings(concept: CodeableConcept, setting: Setting) -> Usable:
             found.append(shown)
             continue
         if fault := code_fault(system, code):
+            if inner := concept_in(system, code):
+                found.append((system, inner))
+                continue
             flags += dict.fromkeys(("code-withheld", fault))
             faulty = place if faulty is None else faulty
             continue

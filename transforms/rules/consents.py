@@ -265,10 +265,12 @@ def verified(flag: str, date: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found = decode(raw, list[_Verification | None] | _Verification | None) or []
         listed = [each for each in (found if isinstance(found, list) else [found]) if each is not None]
-        said = {text_of(each.verified).lower() for each in listed}
+        words = [text_of(each.verified).lower() for each in listed]
+        said = {*words}
+        dropped = [f"[{place}].verified" for place, word in enumerate(words) if word not in ("true", "false", "")]
         if not said & {"true", "false"}:
-            return NOTHING
-        days, dropped = list[str](), list[str]()
+            return Found(dropped=tuple(dropped))
+        days = list[str]()
         for place, each in enumerate(listed):
             try:
                 when = moment_found((each.verificationDate or "").strip(), "utc", "date", setting)

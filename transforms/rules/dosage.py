@@ -110,6 +110,8 @@ class _Dosage(Struct, gc=False):
     timing: Raw = _ABSENT
     asNeededBoolean: Scalar = None
     asNeededCodeableConcept: Raw = _ABSENT
+    asNeededFor: Raw = _ABSENT
+    """R5's."""
     route: Raw = _ABSENT
     doseAndRate: Raw = _ABSENT
     maxDosePerPeriod: Raw = _ABSENT
@@ -240,11 +242,20 @@ def _as_needed(step: _Step, source: _Dosage) -> None:
     said = {"true": True, "false": False}.get(written)
     if written and said is None:
         step.flags.append("as-needed-unreadable")
-    if said is False and source.asNeededCodeableConcept is not None:
+    named = source.asNeededCodeableConcept or source.asNeededFor
+    if said is False and named is not None:
         step.flags.append("dosage-contradictory")
-    concept = step.read(source.asNeededCodeableConcept, CodeableConcept | None, "as-needed-unreadable")
+    concept = _merged(step.read(named, list[CodeableConcept | None] | CodeableConcept | None, "as-needed-unreadable"))
     step.values["as_needed"] = said if concept is None else True
     step.values["as_needed_for"] = _codings(step, concept)
+
+
+def _merged(given: list[CodeableConcept | None] | CodeableConcept | None) -> CodeableConcept | None:
+    """Several concepts as one of all their codings."""
+    if not isinstance(given, list):
+        return given
+    told = [each for each in given if each is not None]
+    return CodeableConcept(coding=[one for each in told for one in each.codings], text=told[0].text) if told else None
 
 
 def _codings(step: _Step, concept: CodeableConcept | None) -> list[dict[str, str]]:

@@ -27,6 +27,16 @@ DRUG_CONTRADICTIONS = (
 )
 
 
+DRUG_SPELLINGS = {
+    "complete": "completed",
+    "canceled": "cancelled",
+    "suspended": "on-hold",
+    "held": "on-hold",
+    "aborted": "stopped",
+}
+"""v3's ActStatus, as HL7's C-CDA on FHIR reads it, and common spellings."""
+
+
 def drug() -> Choice:
     """`medication[x]` → the drug by RxNorm, as a code or by a Medication: without one there is no record."""
     return choice(

@@ -134,10 +134,15 @@ class _Extension(Struct, gc=False):
 _NAME = r"[^/\"]*\""
 # QI-Core's published cases write doNotPeform too.
 _DENIES = re.compile(
-    rf"(?i)/[^/\"]*(negation-?ind|negated|verneinung|not-?done|do-?not-?per?form|not-?performed|not-?given){_NAME}"
+    rf"(?i)/[^/\"]*(negation-?ind|negated|verneinung|not-?done|do-?not-?per?form|not-?performed|not-?given|not-?taken){_NAME}"
 )
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
 _ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
+_NOT_TAKEN = re.compile(
+    rb'(?i)MedicationStatement\.taken"[^{}]*"valueCode"\s*:\s*"n"|"valueCode"\s*:\s*"n"[^{}]*MedicationStatement\.taken"'
+    rb'|MedicationStatement\.adherence".*"code"\s*:\s*"not-taking'
+)
+"""Extensions by which HL7's converters carry STU3's `taken` and R5's `adherence` into R4."""
 _GONE = re.compile(r"(?i)/(deleted|[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state|-deleted)[^/]*)$")
 CHANGES_MEANING = re.compile(_DENIES.pattern.encode() + rb"|isSubject|(?i:deleted|tombstone)")
 """What stands in extensions of whom or what is meant, of a part of an answer and all in it."""
@@ -167,6 +172,8 @@ def extensions(of: Rule | None = None) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if b'"no-known-reaction-risk"' in raw:  # FHIR's allergyintolerance-substanceExposureRisk
+            raise Unusable(Reason.NOT_A_FACT)
+        if b"MedicationStatement." in raw and _NOT_TAKEN.search(raw):
             raise Unusable(Reason.NOT_A_FACT)
         flags: list[str] = []
         odd: list[str] = []

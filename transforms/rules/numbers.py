@@ -240,7 +240,7 @@ def boolean(name: str, *, as_code: bool = False, modifier: bool = False) -> Rule
 
 _SPOKEN = {"y": "true", "yes": "true", "n": "false", "no": "false"}
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
-_SIGNS = {"≤": "<=", "≥": ">="}
+_SIGNS = {"≤": "<=", "≥": ">=", "&lt;": "<", "&gt;": ">", "&lt;=": "<=", "&gt;=": ">="}
 
 
 def _comparator(written: str | None) -> str | None:

@@ -181,8 +181,10 @@ def us_core(*, race: str, ethnicity: str, birth_sex: str, sex: str, gender_ident
     """
     gives = (race, ethnicity, birth_sex, sex, gender_identity)
     readers: dict[str, tuple[str, Callable[[_Extension, Setting], list[Any]]]] = {
-        _US_CORE + "race": (race, _categories),
-        _US_CORE + "ethnicity": (ethnicity, _categories),
+        **dict.fromkeys((_US_CORE + "race", *(each.format("race") for each in _BEFORE)), (race, _races)),
+        **dict.fromkeys(
+            (_US_CORE + "ethnicity", *(each.format("ethnicity") for each in _BEFORE)), (ethnicity, _ethnicities)
+        ),
         _US_CORE + "birthsex": (birth_sex, _birth_sex),
         _UK_CORE + "BirthSex": (birth_sex, _birth_sex),
         _US_CORE + "sex": (sex, _birth_sex),
@@ -216,11 +218,33 @@ def us_core(*, race: str, ethnicity: str, birth_sex: str, sex: str, gender_ident
     return Rule(gives, read)
 
 
-def _categories(extension: _Extension, setting: Setting) -> list[Any]:
+_BEFORE = (
+    _FHIR + "us-core-{}",
+    "http://hl7.org/fhir/Profile/us-core#{}",
+    "http://fhir.org/guides/argonaut/StructureDefinition/argo-{}",
+)
+"""What US Core's extensions were called in DSTU2, where one of them is a concept alone; R4 servers kept it."""
+_OF_ETHNICITY = frozenset({"2135-2", "2186-5"})
+_OF_RACE = frozenset({"1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2131-1"})
+
+
+def _races(extension: _Extension, setting: Setting) -> list[Any]:
+    """One of ethnicity is none of race: Synthea wrote Hispanic as both."""
+    return [None if code in _OF_ETHNICITY else code for code in _categories(extension)]
+
+
+def _ethnicities(extension: _Extension, setting: Setting) -> list[Any]:
+    return [None if code in _OF_RACE else code for code in _categories(extension)]
+
+
+def _categories(extension: _Extension) -> list[Any]:
     parts = [part for part in extension.inner("ombCategory") if part.valueCoding is not None]
-    if not parts:
+    codings = [decode(bytes(part.valueCoding), Coding) for part in parts]
+    if not parts and extension.valueCodeableConcept is not None and not _url(extension).startswith(_US_CORE):
+        codings = [*concept_of(bytes(extension.valueCodeableConcept)).codings]
+    if not codings:
         raise Unusable(Reason.INVALID_FIELD)  # words, or a finer category, alone
-    return [_category(decode(bytes(part.valueCoding), Coding)) for part in parts]
+    return [_category(each) for each in codings]
 
 
 def _birth_sex(extension: _Extension, setting: Setting) -> list[Any]:

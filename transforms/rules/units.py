@@ -85,14 +85,16 @@ class Given(NamedTuple):
 def meant_unit(source: Quantity, setting: Setting, wanted: str = "") -> Given:
     """The unit a source means: by the site's map, by the table of spellings, and by UCUM where its system is that or none.
 
-    `wanted` is the unit of its code's values. A text that contradicts the code is a fault, not a choice.
+    `wanted` is the unit of its code's values. A text that contradicts the code is a fault, not a choice. One letter or digits
+    of another system are no unit's name: Germany's medication plan writes `g` for a single dose, `h` for a glass.
     """
     system = repaired_system(source.system)
     code, text = text_of(source.code), text_of(source.unit)
     for key in ((system or "", code), ("", code), ("", text)):
         if key[1] and (meant := setting.codes.get(key, {}).get(UCUM)):
             return Given(meant, key[1], mapped=True)
-    by_code, by_text = (spelled(written, wanted) if written else None for written in (code, text))
+    foreign = system not in (UCUM, None) and (len(code) < 2 or code.isdigit())
+    by_code, by_text = (spelled(written, wanted) if written else None for written in ("" if foreign else code, text))
     if by_code and by_text:
         if not _agree(by_code, by_text):
             return Given(fault=Reason.UNIT_CONTRADICTED)

@@ -127,10 +127,13 @@ class Jobs:
         kick_off = KickOff(self.client, self.source, self.since)
         try:
             accepted = kick_off.ask()
-        except TemporaryError:
+        except TemporaryError as busy:
             if not kick_off.in_the_way:
                 raise
-            self._delete(kick_off.in_the_way)  # what a crash between the answer and our note of it left behind
+            try:
+                self._delete(kick_off.in_the_way)  # what a crash between the answer and our note of it left behind
+            except MainstemError:
+                raise busy from None  # that is what is to be waited for
             accepted = kick_off.ask()
         self.notes += kick_off.notes
         return accepted

@@ -87,6 +87,8 @@ class KickOff:
         self._fewest: list[str] = []
         self._without = set[str]()
         """Parameters that the server does not take, and an export does without."""
+        self._wordless = False
+        """Whether the last refusal was one of the request, and did not say why."""
         self._format = False
         """Whether the server wants the files' format named."""
         self.in_the_way = ""
@@ -95,6 +97,21 @@ class KickOff:
     def ask(self) -> Accepted:
         """Raises OperatorError where every form of asking is refused, TemporaryError where another export is in the way."""
         said = self._capabilities()
+        while True:
+            try:
+                return self._ask_each(said)
+            except NotExported:
+                if not self._asks_less():
+                    raise
+
+    def _asks_less(self) -> bool:
+        """Whether what was refused without a word is asked for again without a parameter that an export does without."""
+        less = ["_since", "_type"] if self.since else ["_type"]
+        left = [name for name in less if name not in self._without]
+        self._without.update(left[:1])
+        return self._wordless and bool(left)
+
+    def _ask_each(self, said: Capabilities) -> Accepted:
         own = [name for name in self.types if name not in REFERRED_TYPES]  # some refuse what is no patient's
         core = [name for name in own if name in CORE_TYPES]  # some refuse all for one that they do not know
         choices = [self.types]
@@ -146,6 +163,7 @@ class KickOff:
             if answer.status == 202 or (answer.status in _TAKEN and place):
                 return Accepted(place, refused, answer.date)
             told = issues(answer.content)
+            self._wordless = answer.status in (400, 422) and not any(issue.text.strip() for issue in told)
             if answer.status in (400, 422) and (named := _named(told, left)):
                 left, refused = [name for name in left if name not in named], [*refused, *named]
                 continue

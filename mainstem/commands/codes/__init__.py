@@ -65,6 +65,7 @@ def unmapped(
                 "looked_at": gathered.looked_at,
                 "cut": sorted(gathered.cut),
                 "waiting": gathered.waiting,
+                "waiting_lines": gathered.waiting_lines,
             }
         )
         return
@@ -228,9 +229,13 @@ def _print_rest(rows: Sequence[Row], gathered: "Gathered", asked: Sequence[Row],
     total = sum(row["count"] for row in rows)
     if gathered.waiting:
         say(f"{gathered.waiting:,} that the code map names are left out: `mainstem remap` applies it to what is stored")
+    if gathered.waiting_lines:
+        say(
+            f"{gathered.waiting_lines:,} refused for a unit that has a meaning now: `mainstem quarantine retry --site NAME` maps what was refused"
+        )
     if rows:
         say(f"{len(rows):,} without a meaning, {_times(total)}")
-    elif not gathered.waiting:
+    elif not (gathered.waiting or gathered.waiting_lines):
         say("everything that is stored has a meaning")
 
 

@@ -67,6 +67,8 @@ class Gathered:
     """Types of which more was landed than was read."""
     waiting: int = 0
     """Codes that the code map names by now, and what is stored does not say yet."""
+    waiting_lines: int = 0
+    """Lines that were refused for a unit, all of whose units are known by now."""
 
     def local(self, system: str, code: str, target: str) -> Local:
         """The one of that name, new where it is not known."""
@@ -220,7 +222,9 @@ class _Lines:
             for concept in _purposes(resource):
                 self._count_code(name, concept)
         elif refused.reason in _UNITS:
-            for quantity in _quantities(resource):
+            told = list(_quantities(resource))
+            self._gathered.waiting_lines += all(self._mapper.is_unit(msgspec.json.encode(each)) for each in told)
+            for quantity in told:
                 self._count_unit(name, {}, quantity)
 
     def _count_code(self, name: str, concept: Json) -> None:

@@ -442,7 +442,7 @@ def _print(
             first = differences[0]
             say(f"      {first.population} of rate {first.group}: expected {first.expected}, got {first.got}")
             person = person_of(_Mapping().records(case.resources))
-            condition = definition.groups[first.group - 1].named()[first.population]
+            condition = definition.groups[first.group - 1].asked_of(first.population)
             for line in reason(evaluator, condition, person).lines(3):
                 stdout().print(line, soft_wrap=True)
     say(f"{definition.id}: {len(found) - len(failed)} of {len(found)} cases pass")

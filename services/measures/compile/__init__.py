@@ -1,4 +1,4 @@
 """A declaration turned into something else: an answer in memory, words, reasons."""
 
-EVALUATION = 3
+EVALUATION = 4
 """Another number wherever the same declaration answers otherwise than before: results that were kept are made anew then."""

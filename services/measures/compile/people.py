@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from schemas.outcomes.observations import NO_RESULT
-from schemas.outcomes.replacing import CONTINUED, names, whole_of
+from schemas.outcomes.replacing import CONTINUED, Naming, names, note, replaced_of
 from services.measures.compile.times import UNKNOWN, Known, moment
 from services.measures.language.events import WITH_STATUS
 
@@ -74,11 +74,11 @@ class Person:
 
 def _replaced(records: Iterable[Record]) -> dict[str, set[str]]:
     """By record type the ids that others name as what they replace; a result that is none yet, or no more, replaces nothing."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, Naming] = {}
     for record in records:
         if record.get("replaces") and record["type"] not in CONTINUED and not _no_result(record):
-            found.setdefault(record["type"], set()).update({*record["replaces"]} - {whole_of(record["id"])})
-    return found
+            note(found.setdefault(record["type"], {}), record["id"], record["replaces"])
+    return {kind: replaced_of(naming) for kind, naming in found.items()}
 
 
 def _no_result(record: Record) -> bool:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from schemas.outcomes.observations import NO_RESULT
-from schemas.outcomes.replacing import names, whole_of
+from schemas.outcomes.replacing import Naming, names, note, replaced_of
 from transforms.derive.history.facts import Coded, Fact, Facts, Step
 from transforms.derive.history.numbers import FEW, Numbers, Reading, Readings
 from transforms.derive.references.growth import Sex
@@ -42,14 +42,14 @@ class History:
 
     def __init__(self, facts: Iterable[Fact]) -> None:
         """Without those that others of them replace, and without results that are not yet there or no longer hold."""
-        self._numbers, self._others, self._replaced = Numbers(), list[Fact](), set[str]()
+        self._numbers, self._others, self._naming = Numbers(), list[Fact](), Naming()
         self._asked: dict[tuple[tuple[str, ...], str | None, float], Readings] = {}
         self._kept: dict[Callable[[History], Iterator[Any]], list[Any] | None] = {}
         for fact in facts:
             if fact.type in _RESULTS and fact.status in NO_RESULT:
                 continue
             if fact.replaces:
-                self._replaced.update({*fact.replaces} - {whole_of(fact.id)})
+                note(self._naming, fact.id, fact.replaces)
             if (day := _day_of_number(fact)) is not None:
                 self._numbers.add(fact, day)
             else:
@@ -64,6 +64,10 @@ class History:
             return chain(some, each)
         kept = self._kept[made_by]
         return made_by(self) if kept is None else kept
+
+    @cached_property
+    def _replaced(self) -> set[str]:
+        return replaced_of(self._naming)
 
     @cached_property
     def _by_type(self) -> dict[str, list[Fact]]:

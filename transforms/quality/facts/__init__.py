@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from schemas.outcomes.replacing import OF_ONE_RESOURCE, names, whole_of
+from schemas.outcomes.replacing import OF_ONE_RESOURCE, Naming, names, note, replaced_of, standing_in_circles
 from transforms.quality.facts.numbers import Numbers, Readings
 
 Kept = TypeVar("Kept")
@@ -127,16 +127,25 @@ class Person:
         """`last`: none follow. `beside`: the readings that are set beside one another, of all the records."""
         self.last, self._beside = last, beside
         given = list(facts)
-        self._replaced: set[str] = before._replaced if before is not None else set()
-        self._replaced.update(id_ for fact in given for id_ in fact.replaces if id_ != whole_of(fact.id))
+        self._naming: Naming = before._naming if before is not None else {}
+        replacing = [fact for fact in given if fact.replaces]
+        for fact in replacing:
+            note(self._naming, fact.id, fact.replaces)
+        known = before._replaced if before is not None else set()
+        self._replaced: set[str] = replaced_of(self._naming) if replacing else known
         self.given = [fact.id for fact in given]
         """The ids of these records, replaced ones too."""
         self.facts = [fact for fact in given if not names(self._replaced, fact.id)] if self._replaced else given
-        known = before.record if before is not None else None
-        self.record: Fact | None = next((fact for fact in self.facts if fact.type == "person"), known)
+        first = before.record if before is not None else None
+        self.record: Fact | None = next((fact for fact in self.facts if fact.type == "person"), first)
         self._kept: dict[object, Any] = before._kept if before is not None else {}
         self.born = ordinal(self.record.birth_date) if self.record else None
         self.died = ordinal(self.record.death_date) if self.record else None
+
+    @cached_property
+    def circles(self) -> set[str]:
+        """The ids of records that stand although others replace them, as those they replace themselves."""
+        return standing_in_circles(self._naming) if self._naming else set()
 
     def kept(self, what: Callable[[], Kept]) -> Kept:
         """What a check keeps of this person from some records to the next, made by `what` at first."""
