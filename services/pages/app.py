@@ -23,6 +23,7 @@ from services.access.demo import DemoEntrance, OnlyHere
 from services.access.gate import READING, Gate, NobodyError
 from services.access.limits import LOG_INS_PER_MINUTE, PER_MINUTE, Limited
 from services.access.login import SessionEntrance
+from services.pages.counted import AGAIN_SECONDS, NotCountedError
 from services.pages.entering import LOG_IN
 from services.pages.site import PageSite
 from services.pages.warming import warmed
@@ -132,12 +133,20 @@ def _answer_in_words(app: FastAPI, site: PageSite) -> None:
         request.state.visit = getattr(request.state, "visit", None)
         return answer(request, 503, f"{exc.cause}. {exc.fix}")
 
+    @app.exception_handler(NotCountedError)
+    def not_yet(request: Request, exc: NotCountedError) -> Response:
+        told = _told(site, request, 503, f"{exc.cause[0].upper()}{exc.cause[1:]}. {exc.fix}", "Still counting")
+        told.headers["Retry-After"] = str(AGAIN_SECONDS)
+        return told
 
-def _told(site: PageSite, request: Request, status: int, words: str) -> Response:
+
+def _told(site: PageSite, request: Request, status: int, words: str, title: str = "") -> Response:
     """A page for a browser, a line for a script."""
     if bearer_of(request) is not None:
         return PlainTextResponse(f"{words}\n", status_code=status)
-    return site.render("error.html", request, status=status, title=TITLES.get(status, NOT_HERE), words_said=words)
+    return site.render(
+        "error.html", request, status=status, title=title or TITLES.get(status, NOT_HERE), words_said=words
+    )
 
 
 NO_PAGE = "There is no page at this address."

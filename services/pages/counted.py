@@ -6,22 +6,28 @@ came, or was set aside; words are read anew.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from threading import Lock
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
-from sqlalchemy import Connection, func, select
+import structlog
+from sqlalchemy import Connection, func, select, union
 
+from schemas.errors import MainstemError, TemporaryError
 from services.measures.compile.memory import Period
 from services.measures.declared import Measure
 from services.measures.evaluate.counts import NETWORK, Cohort, Counts, needed_types
 from services.measures.evaluate.periods import Step, periods
-from services.measures.evaluate.surveys import Asked, Survey, strata_together, surveys, together
+from services.measures.evaluate.surveys import Asked, Survey, strata_together, surveys, surveys_of_all, together
 from services.people.phases import Begun, begun
 from services.people.tests_of_change import Tried, tried
 from services.registry.completeness import SiteCompleteness, completeness
-from services.registry.tables import erased, history, load, set_aside
+from services.registry.tables import RECORD_TABLES, erased, history, load, set_aside
+
+log = structlog.get_logger(__name__)
 
 YEARS_BEFORE = 2
 """A chart begins in January, so many years before the year of the last visit; its first 12 points are the baseline."""
@@ -108,11 +114,18 @@ class _Wanted:
 
 
 def counted(
-    connection: Connection, measure: Measure, now: datetime, said: Said, *, until: date | None = None, site: str
+    connection: Connection,
+    measure: Measure,
+    now: datetime,
+    said: Said,
+    *,
+    until: date | None = None,
+    site: str,
+    surveyed: "Surveyed",
 ) -> Counted:
     """Counts the measure at one site alone; up to a day, where one is given, as if it were that day."""
     found, wanted = _surveyed(
-        lambda asked: surveys(connection, measure, asked, site=site), _wanted(connection, said, now, until)
+        lambda asked: dict(surveyed(measure, asked, site=site)), _wanted(connection, said, now, until)
     )
     return _counted(measure, wanted, found)
 
@@ -175,31 +188,101 @@ class _Kept:
     counted: Counted
 
 
+class Surveyed(Protocol):
+    """What there is of a measure, by site."""
+
+    def __call__(self, measure: Measure, asked: Asked, *, site: str | None = None) -> Mapping[str, Survey]:
+        """Of all sites, or of one."""
+
+
+class Together:
+    """Measures asked for one after another and counted all at once: site after site, so that no more is laid out than one site has."""
+
+    def __init__(self, registry: Callable[[], AbstractContextManager[Connection]], measures: Sequence[Measure]) -> None:
+        self._registry, self._measures = registry, list(measures)
+        self._found: dict[tuple[str, str], Mapping[str, Mapping[str, Survey]]] = {}
+
+    def __call__(self, measure: Measure, asked: Asked, *, site: str | None = None) -> Mapping[str, Survey]:
+        """As `Surveyed`."""
+        if site is not None:
+            return self._of(site, measure, asked)
+        with self._registry() as connection:
+            sites = _sites(connection)
+        return {name: found for each in sites for name, found in self._of(each, measure, asked).items()}
+
+    def _of(self, site: str, measure: Measure, asked: Asked) -> Mapping[str, Survey]:
+        """What one measure of them does wrong is that one's fault: then each is counted alone."""
+        key = (repr(asked), site)
+        if key not in self._found and len(self._measures) > 1:
+            try:
+                with self._registry() as connection:
+                    self._found[key] = surveys_of_all(connection, self._measures, asked, site=site)
+            except MainstemError:
+                raise
+            except Exception as exc:  # noqa: BLE001 — whatever a declaration raises
+                log.error("measures cannot be counted together", kind=type(exc).__name__)
+                self._measures = []
+        if key in self._found:
+            return self._found[key].get(measure.id, {})
+        with self._registry() as connection:
+            return surveys(connection, measure, asked, site=site)
+
+
+def _sites(connection: Connection) -> list[str]:
+    """Every one of which there is a person, a visit or a load."""
+    named = union(*(select(each.c.site) for each in (RECORD_TABLES["person"], RECORD_TABLES["encounter"], load)))
+    return sorted(connection.scalars(named))
+
+
+AGAIN_SECONDS = 30
+"""After so long whoever met nothing counted asks again."""
+
+
+class NotCountedError(TemporaryError):
+    """Nothing was counted yet since the pages were started."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the network's results are counted once when the pages are started, and that is not done yet",
+            "Open this page again in a few minutes.",
+            retry_after=AGAIN_SECONDS,
+        )
+
+
 @dataclass
 class Memory:
     """Counts that were asked for, for as long as they hold. Each page says of when its data are."""
 
     _kept: dict[object, _Kept] = field(default_factory=dict)
+    beside: bool = False
+    """Whether somebody counts beside the pages: then nobody counts while somebody waits for a page."""
     _locks: dict[object, Lock] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _laid_out: dict[str, tuple[Counted, Said, object]] = field(default_factory=dict)
 
-    def counted(self, connection: Connection, measure: Measure, now: datetime) -> tuple[Counted, Said]:
+    def counted(
+        self, connection: Connection, measure: Measure, now: datetime, surveyed: Surveyed | None = None
+    ) -> tuple[Counted, Said]:
         """The measure's counts, those sites counted anew of which something came since; and what people say now.
 
-        One at a time counts the same. The others are given what was counted before, and wait where there is nothing.
+        One at a time counts the same. The others are given what was counted before, and wait where there is nothing. `surveyed`: given
+        by whoever counts beside the pages; there a page is given what is kept. Raises NotCountedError where nothing is yet.
         """
-        said = said_of(connection, measure)
-        key = (measure.id, measure.checksum, min((each.since for each in said.begun), default=None))
+        said, key = said_of(connection, measure), (measure.id, measure.checksum)
         with self._lock:
             lock, before = self._locks.setdefault(key, Lock()), self._kept.get(key)
+        if self.beside and surveyed is None:
+            if before is None:
+                raise NotCountedError
+            return before.counted, said
         if not lock.acquire(blocking=before is None):
             assert before is not None
             return before.counted, said
         try:
             kept = self._kept.get(key)
-            if kept is None or kept.state != state_of(connection) or time.monotonic() - kept.at > LONGEST_SECONDS:
-                kept = self._kept[key] = _again(connection, measure, said, now, kept)
+            if kept is None or not _holds(connection, kept, said):
+                alone: Surveyed = partial(surveys, connection)
+                kept = self._kept[key] = _again(connection, measure, said, now, kept, surveyed or alone)
             return kept.counted, said
         finally:
             lock.release()
@@ -215,7 +298,14 @@ class Memory:
         return cast("T", kept[2])
 
 
-def _again(connection: Connection, measure: Measure, said: Said, now: datetime, kept: _Kept | None) -> _Kept:
+def _holds(connection: Connection, kept: _Kept, said: Said) -> bool:
+    reaches = _first(kept.counted.since, said) >= kept.counted.first
+    return reaches and kept.state == state_of(connection) and time.monotonic() - kept.at <= LONGEST_SECONDS
+
+
+def _again(
+    connection: Connection, measure: Measure, said: Said, now: datetime, kept: _Kept | None, surveyed: Surveyed
+) -> _Kept:
     """What is there now, as far as it was not counted."""
     at, state, marks = time.monotonic(), state_of(connection), _marks(connection)
     arrived = connection.scalar(select(func.max(history.c.arrived)))
@@ -224,12 +314,12 @@ def _again(connection: Connection, measure: Measure, said: Said, now: datetime, 
     changed |= {site for site in (kept.marks if kept else ()) if site not in marks}
     changed |= _arrived_at(connection, kept.arrived) if kept else set()
     if kept is None or kept.months != wanted.months or len(changed) > ALL_AT_ONCE * len(kept.surveys):
-        found, wanted = _surveyed(lambda asked: surveys(connection, measure, asked), _wanted(connection, said, now))
+        found, wanted = _surveyed(lambda asked: dict(surveyed(measure, asked)), _wanted(connection, said, now))
     else:
         found = dict(kept.surveys)
         for site in changed:
             found.pop(site, None)
-            found |= surveys(connection, measure, wanted.asked, site=site)
+            found |= surveyed(measure, wanted.asked, site=site)
     return _Kept(state, at, wanted.months, marks, arrived, found, _counted(measure, wanted, found))
 
 

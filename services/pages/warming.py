@@ -9,7 +9,7 @@ import structlog
 from schemas.errors import MainstemError
 from services.measures.declared import Measure
 from services.measures.library import measures
-from services.pages.counted import LONGEST_SECONDS, state_of
+from services.pages.counted import LONGEST_SECONDS, Together, state_of
 from services.pages.site import PageSite
 from services.people.reaching import arrived, note_counted
 
@@ -25,6 +25,7 @@ LEAVING_SECONDS = 2.0
 def warmed(site: PageSite) -> Iterator[None]:
     """While the context lasts."""
     stop = Event()
+    site.memory.beside = True
     thread = Thread(target=_keep_warm, args=(site, stop), name="counting", daemon=True)
     thread.start()
     try:
@@ -56,9 +57,10 @@ def _count(site: PageSite, stop: Event) -> None:
     """Every measure, with all that its page shows, and how the sites' data lie beside each other; then it is noted up to what they are."""
     with site.registry() as connection:
         until = arrived(connection)
+    together = Together(site.registry, list(measures().values()))
     for measure in measures().values():
         if not stop.is_set():
-            _count_one(site, measure)
+            _count_one(site, measure, together)
     if not stop.is_set():
         site.across()
         if until is not None:
@@ -66,10 +68,11 @@ def _count(site: PageSite, stop: Event) -> None:
                 note_counted(connection, until, at=site.clock())
 
 
-def _count_one(site: PageSite, measure: Measure) -> None:
+def _count_one(site: PageSite, measure: Measure, together: Together) -> None:
     """What is wrong with a measure alone holds up no other; what is wrong with the registry does."""
     try:
         with site.registry() as connection:
+            site.memory.counted(connection, measure, site.clock(), together)
             site.results(connection, measure)
     except MainstemError:
         raise

@@ -17,6 +17,7 @@ from services.measures.cells import FEWEST, suppressed
 from services.registry.erasure import not_extracted
 from services.registry.tables import RECORD_TABLES, count_asked
 from services.research.extracting import cohort_of
+from services.research.reckoned import tells_of_few
 
 BUDGET, WINDOW = 20, timedelta(days=30)
 """So many different questions of one person in so long a time."""
@@ -68,10 +69,11 @@ def _new(connection: Connection, asked: str, since: datetime, today: date) -> di
     told = select(row.cohort, row.answer).where(row.at >= since).order_by(row.at.desc()).limit(COMPARED)
     others = [each.cohort for each in connection.execute(told) if json.loads(each.answer)["persons"] is not None]
     places: _Places = defaultdict(count_up().__next__)
-    theirs = [_bits(_people(connection, each, closed), places) for each in dict.fromkeys(others)]
+    held = [_people(connection, each, closed) for each in dict.fromkeys(others)]
+    if tells_of_few([*held, people], FEWEST):
+        raise OperatorError("this and other answers together would tell of a few people", "Ask for a wider cohort.")
+    theirs = [_bits(each, places) for each in held]
     for apart in _told_apart(_bits(people, places), theirs):
-        if 0 < apart.bit_count() < FEWEST:
-            raise OperatorError("this and other answers together would tell of a few people", "Ask for a wider cohort.")
         for table, cells in zip(("sexes", "ages"), _cells(connection, _those(apart, places), today), strict=True):
             if any(0 < each < FEWEST for each in cells.values()):
                 answer[table] = {}

@@ -29,6 +29,7 @@ from services.registry.erasure import GROUP, erase
 from services.registry.tables import RECORD_TABLES
 from services.research.counting import BUDGET, count
 from services.research.omop import KINDS, tables
+from services.research.reckoned import tells_of_few
 from services.research.requests import answer, ask, requests, tell_result
 
 PEOPLE = [f"child-{number}" for number in range(14)]
@@ -376,6 +377,33 @@ def test_those_in_two_cohorts_are_not_reckoned_from_three_answers(small_registry
             with pytest.raises(OperatorError, match="would tell of a few"):
                 count(connection, three[last], by="two", at=NOW)
             connection.rollback()
+
+
+A, B, C = ({*range(first, last)} for first, last in ((0, 40), (30, 70), (62, 90)))
+OVERLAPPING = [A, B, C, A | B, B | C, A | C, A | B | C]
+THREE = [{*range(0, 20), 90, 91}, {*range(20, 40), 90, 91}, {*range(40, 60), 90, 91}]
+
+
+@pytest.mark.parametrize(
+    ("cohorts", "tells"),
+    [
+        ([A, B], False),
+        ([A, B, A | B], False),
+        (OVERLAPPING[:4], False),
+        (OVERLAPPING, False),
+        ([A, {*A, 99}], True),
+        ([THREE[0], THREE[1], THREE[2], set().union(*THREE)], True),
+        ([THREE[0] | THREE[1], THREE[1] | THREE[2], THREE[0] | THREE[2], set().union(*THREE)], True),
+        ([THREE[0], THREE[1], THREE[0] | THREE[1]], True),
+        ([{1, 2, *range(10, 30)}, {1, 3, *range(30, 50)}, {2, 3, *range(10, 50)}], True),
+        ([A, {*A, 99}, {*range(200, 240)}], False),
+        ([], False),
+        ([A], False),
+    ],
+)
+def test_no_sum_or_difference_of_answers_is_of_a_few(cohorts: list[set[int]], tells: bool) -> None:
+    """Three that overlap one another, asked with their unions, would tell how many are in all; whoever is asked of last."""
+    assert tells_of_few([{*map(str, each)} for each in cohorts], 5) is tells
 
 
 @pytest.mark.parametrize("last", range(3))

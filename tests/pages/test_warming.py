@@ -23,6 +23,7 @@ from services.registry.database import reading, writing
 from services.registry.tables import RECORD_TABLES, load
 
 CF2 = measures()["cf2"]
+SITES = ["lake-county", "lakeside", "northside", "west"]
 
 
 def within(seconds: float, true: Callable[[], bool]) -> bool:
@@ -56,12 +57,11 @@ def test_measures_are_counted_before_anybody_asks_and_again_when_a_load_has_ende
     fill(small_registry, population(), load_events())
     app = make_app(small_registry, network="Riverbend", clock=lambda: NOW, gate=gate_for(tmp_path), warm=True)
     with TestClient(app) as client:
-        assert within(60, lambda: asked == ["all"])
-        assert client.get("/measures/cf2").status_code == 200
-        assert asked == ["all"]
+        assert within(60, lambda: client.get("/measures/cf2").status_code == 200)
+        assert asked == SITES
         with writing(small_registry) as connection:
             connection.execute(update(load).values(ended=NOW))
-        assert within(60, lambda: asked == ["all", "all"])
+        assert within(60, lambda: asked == SITES * 2)
 
 
 def test_a_measure_that_cannot_be_counted_holds_up_no_other(
@@ -77,9 +77,51 @@ def test_a_measure_that_cannot_be_counted_holds_up_no_other(
         return surveys(connection, measure, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(counting, "surveys", broken)
+    monkeypatch.setattr(counting, "surveys_of_all", lambda *_, **__: 1 / 0)
     app = make_app(small_registry, network="Riverbend", clock=lambda: NOW, gate=gate_for(tmp_path), warm=True)
     with TestClient(app):
-        assert within(60, lambda: asked == ["all"])
+        assert within(60, lambda: asked == SITES)
+
+
+def test_who_asks_before_the_first_count_is_told_to_come_back(
+    small_registry: Engine, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a page while a whole network is counted."""
+    fill(small_registry, population(), load_events())
+    surveys, go_on = counting.surveys, Event()
+
+    def slow(*args: object, **options: object) -> object:
+        assert go_on.wait(60)
+        return surveys(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(counting, "surveys", slow)
+    app = make_app(small_registry, network="Riverbend", clock=lambda: NOW, gate=gate_for(tmp_path), warm=True)
+    with TestClient(app) as client:
+        told = client.get("/measures/cf2")
+        assert (told.status_code, asked) == (503, [])
+        assert "Still counting" in told.text
+        assert "counted once when the pages are started" in told.text
+        assert told.headers["retry-after"] == "30"
+        go_on.set()
+        assert within(60, lambda: client.get("/measures/cf2").status_code == 200)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_measures_counted_together_are_what_each_is_alone(
+    small_registry: Engine, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    """Site after site with all that is alike shared; each alone where one of them cannot be counted so."""
+    fill(small_registry, population(), load_events())
+    both = [measures()["cf2"], measures()["genwt"]]
+    if broken:
+        monkeypatch.setattr(counting, "surveys_of_all", lambda *_, **__: 1 / 0)
+    together, memory = counting.Together(lambda: reading(small_registry), both), Memory()
+    with reading(small_registry) as connection:
+        for measure in both:
+            found, _ = memory.counted(connection, measure, NOW, together)
+            alone, _ = Memory().counted(connection, measure, NOW)
+            assert (found.counts, found.known, found.strata) == (alone.counts, alone.known, alone.strata)
+            assert found.counts["month"]
 
 
 def test_a_page_shows_what_was_counted_before_while_somebody_counts_anew(

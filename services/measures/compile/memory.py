@@ -1,7 +1,6 @@
 """A declaration as a function of one person's records, in memory: yes, no or unknown (`None`)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import singledispatchmethod
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 from services.measures.compile.answers import Answer, Decided, Scope, all_answers, any_answer, decided, once
 from services.measures.compile.people import Person, Record
 from services.measures.compile.relations import RELATIONS, all_of, compared, negated
-from services.measures.compile.spans import Ends, beginning_in_period, ends_of
+from services.measures.compile.spans import Ends, beginning_in_period, ends_of, split
 from services.measures.compile.times import FOREVER, full_years, no_later, on, shifted
 from services.measures.compile.times import Known as When
 from services.measures.language.codes import CodeSet
@@ -138,7 +137,7 @@ class InMemory:
 
     def _series(self, series: Series) -> Events:
         """What the period changes is asked of those alone for which the rest holds."""
-        steady, changing = self._split(series)
+        steady, changing = split(series, self._periodic)
         among = self.events(steady) if steady is not None else _all_of(series.record)
         if (span := beginning_in_period(changing)) is not None:
             return self._beginning(among, span)
@@ -168,13 +167,6 @@ class InMemory:
             return found
 
         return events
-
-    def _split(self, series: Series) -> tuple[Series | None, Truth]:
-        of = series.such.of if isinstance(series.such, AllOf) else (series.such,)
-        steady = tuple(each for each in of if not self._periodic(each))
-        if not steady or len(steady) == len(of):
-            return None, series.such
-        return replace(series, such=AllOf(steady)), AllOf(tuple(each for each in of if self._periodic(each)))
 
     def _pick(self, pick: Pick) -> Events:
         events, key = self.events(pick.series), object()

@@ -1,5 +1,6 @@
 """When the events of a person were, for evaluation in memory."""
 
+from dataclasses import replace
 from decimal import Decimal
 from math import inf
 from typing import NamedTuple
@@ -7,7 +8,9 @@ from typing import NamedTuple
 from services.measures.compile.people import Person, Record
 from services.measures.compile.times import ALWAYS, FOREVER, UNKNOWN, Known, moment, shifted
 from services.measures.language.columns import ACTIVE, SPANS, Columns
+from services.measures.language.events import Series
 from services.measures.language.moments import PERIOD, Lies, SpanOf
+from services.measures.language.nodes import Periodic
 from services.measures.language.truths import AllOf, Truth
 
 AGE_UNITS = {"a": (12, 0), "mo": (1, 0), "wk": (0, 7), "d": (0, 1)}
@@ -144,3 +147,12 @@ def beginning_in_period(truth: Truth) -> SpanOf | None:
     if not isinstance(truth, Lies) or (truth.relation, truth.by, truth.right) != ("starts_during", "day", PERIOD):
         return None
     return truth.left if isinstance(truth.left, SpanOf) and truth.left.row.which == "this" else None
+
+
+def split(series: Series, periodic: Periodic) -> tuple[Series | None, Truth]:
+    """The series without what a period changes, and that; none where either asks for nothing."""
+    of = series.such.of if isinstance(series.such, AllOf) else (series.such,)
+    steady = tuple(each for each in of if not periodic(each))
+    if not steady or len(steady) == len(of):
+        return None, series.such
+    return replace(series, such=AllOf(steady)), AllOf(tuple(each for each in of if periodic(each)))

@@ -32,12 +32,24 @@ from sqlalchemy import (
 )
 
 from services.measures.compile import sql_times as times
-from services.measures.compile.dialects import days_between, entries, has_code, has_record, has_word
+from services.measures.compile.dialects import entries, has_code, has_record, has_word
 from services.measures.compile.memory import Period
-from services.measures.compile.sql_relations import Ends, compared, related
+from services.measures.compile.sql_relations import compared, days_of, related
 from services.measures.compile.sql_spans import ENDS
-from services.measures.compile.sql_tables import BOUNDS, DAYS, STRATA, TABLES, Scope, Sql, Staged, column_of, of, same
-from services.measures.compile.sql_times import FOREVER, UNKNOWN, SqlKnown
+from services.measures.compile.sql_tables import (
+    BOUNDS,
+    DAYS,
+    STRATA,
+    TABLES,
+    Scope,
+    Sql,
+    Staged,
+    column_of,
+    of,
+    outermost,
+    same,
+)
+from services.measures.compile.sql_times import FOREVER, UNKNOWN, Ends, SqlKnown
 from services.measures.declared import Measure
 from services.measures.language.codes import CodeSet
 from services.measures.language.columns import NORMALISED, SPANS
@@ -71,7 +83,7 @@ from services.measures.language.moments import (
     SpanOf,
     WithinDays,
 )
-from services.measures.language.nodes import found_in, parts_of
+from services.measures.language.nodes import found_in
 from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, Truth
 from services.measures.language.vocabulary import AgeAt, Died, PersonIs
 from services.measures.valuesets import NONE, ValueSets
@@ -106,15 +118,16 @@ class InSql(Staged):
         query = select(table.c.site, *counts).group_by(table.c.site).order_by(table.c.site)
         return [dict(row) for row in self._connection.execute(query).mappings()]
 
-    def units(self, measure: Measure) -> Table:
+    def units(self, measure: Measure, *, alone: bool = True) -> Table:
         """A table with a row for each unit of a measure: whose, of which period, each of its truths (1, 0 or null), its number; none of
-        somebody outside the cohort to which a measure is confined.
+        somebody outside the cohort to which a measure is confined. `alone`: no other measure is asked for, so of nobody else
+        anything is staged.
 
         Columns: `site`, `subject`, `period`, `event`, `STRATA`, the names of `measure.truths`, `value`, `events`, `days`.
         """
-        if (whose := measure.confined_to) is not None:
-            self._whose = self._stage(whose)
-        unit, event = self._units(measure), TABLES[measure.among.record].alias()
+        whose = None if measure.confined_to is None else self._stage(measure.confined_to)
+        self._whose = whose if alone else None
+        unit, event = self._units(measure, whose), TABLES[measure.among.record].alias()
         by_event = measure.per == "event"
         scope = Scope(unit, unit, None if self._only else unit, event if by_event else None)
         source: Any = unit.join(event, event.c.id == unit.c.event) if by_event else unit
@@ -141,7 +154,7 @@ class InSql(Staged):
         such = self._truth(measure.cohort, Scope(told, people))
         return self._fill(table, select(*own).select_from(source).where(such))
 
-    def _units(self, measure: Measure) -> Table:
+    def _units(self, measure: Measure, whose: Table | None) -> Table:
         """Who counts in which period, with what is known of them."""
         staged, people, period = self._stage(measure.among), self._people.alias(), self.periods.alias()
         which = period.c.period == staged.c.period if "period" in staged.c else true()
@@ -151,13 +164,13 @@ class InSql(Staged):
         columns = [*own, *(people.c[name] for name in (*DAYS, *STRATA))]
         table = self._table(f"measure_among_{next(self._numbers)}", *(Column(each.name, Text) for each in columns))
         rows = select(*columns).select_from(source).distinct()
-        if self._whose is not None:
-            rows = rows.where(exists(select(literal(1)).where(*same(self._whose, staged)).correlate(staged)))
+        if whose is not None:
+            rows = rows.where(exists(select(literal(1)).where(*same(whose, staged)).correlate(staged)))
         return self._fill(table, rows)
 
     def _numbers_of(self, measure: Measure, scope: Scope) -> dict[str, tuple[Sql, Any]]:
         value: Sql = null() if measure.value is None else self._number(measure.value, scope)[0]
-        days: Sql = null() if measure.time is None else self._days(self._span(measure.time, scope))
+        days: Sql = null() if measure.time is None else days_of(self._span(measure.time, scope))
         events: Sql = null()
         if measure.events is not None:
             staged = self._stage(measure.events)
@@ -178,7 +191,7 @@ class InSql(Staged):
     def _answered(
         self, truths: list[Truth], scope: Scope, source: FromClause, own: Table, more: Mapping[str, tuple[Sql, Any]]
     ) -> Table:
-        named = list(dict.fromkeys(each for truth in truths for each in _outermost(truth)))
+        named = list(dict.fromkeys(each for truth in truths for each in outermost(truth)))
         answers = [_as_number(self._truth(each, scope)).label(f"answer_{n}") for n, each in enumerate(named)]
         columns: list[Column[Any]] = [Column(each.name, each.type) for each in own.c]
         columns += [Column(each.name, Integer) for each in answers]
@@ -188,14 +201,6 @@ class InSql(Staged):
         self._fill(table, select(*own.c, *answers, *numbers).select_from(source))
         self._settled = named
         return table
-
-    @staticmethod
-    def _days(ends: Ends) -> Sql:
-        """As in memory: both ends known to the day; none where it ends before it starts."""
-        first, last = ends.start.first_day, ends.end.first_day
-        exact = and_(first == ends.start.last_day, last == ends.end.last_day)
-        known = and_(exact, first != times.EVER, last != times.FOREVER_)
-        return case((and_(known, first <= last), days_between(first, last) + 1), (known, 0), else_=null())
 
     # Fields
 
@@ -256,6 +261,8 @@ class InSql(Staged):
 
     @_moment.register
     def _(self, moment: Shifted, scope: Scope) -> SqlKnown:
+        if moment in scope.moments:
+            return scope.moments[moment]
         return times.shifted(self._moment(moment.moment, scope), moment.months, moment.days)
 
     @singledispatchmethod
@@ -269,6 +276,8 @@ class InSql(Staged):
 
     @_span.register
     def _(self, span: SpanOf, scope: Scope) -> Ends:
+        if span in scope.spans:
+            return scope.spans[span]
         if (self._record(span.row, scope), span.name) not in SPANS:
             return self._made_of_several(span.row, span.name, scope)
         return self._as_given(span.row, span.name, scope)
@@ -352,7 +361,8 @@ class InSql(Staged):
     @_truth.register
     def _(self, truth: WithinDays, scope: Scope) -> Sql:
         earlier, later = self._moment(truth.earlier, scope), self._moment(truth.later, scope)
-        return and_(times.no_later(earlier, later), times.no_later(later, times.shifted(earlier, 0, truth.most)))
+        latest = self._moment(Shifted(truth.earlier, 0, truth.most), scope)
+        return and_(times.no_later(earlier, later), times.no_later(later, latest))
 
     @_truth.register
     def _(self, truth: OneOf, scope: Scope) -> Sql:
@@ -486,15 +496,3 @@ class InSql(Staged):
 
 def _as_number(truth: Sql) -> Sql:
     return case((truth, 1), (~truth, 0), else_=null())
-
-
-def _outermost(truth: Truth) -> Iterator[Named]:
-    """The conditions with a name that a truth is made of, none within another."""
-    if isinstance(truth, Named):
-        yield truth
-        return
-    for part in parts_of(truth):
-        if isinstance(part, Truth):
-            yield from _outermost(part)
-        elif isinstance(part, tuple):
-            yield from (each for one in part if isinstance(one, Truth) for each in _outermost(one))

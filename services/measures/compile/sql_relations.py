@@ -1,21 +1,13 @@
 """How numbers and spans of time stand to one another, in SQL; equal to `memory`."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from sqlalchemy import and_, case, null, or_
 
 from services.measures.compile import sql_times as times
+from services.measures.compile.dialects import days_between
 from services.measures.compile.sql_tables import Sql
-from services.measures.compile.sql_times import SqlKnown
-
-
-class Ends(NamedTuple):
-    """Both ends of a span, and the last moment that is given."""
-
-    start: SqlKnown
-    end: SqlKnown
-    latest: SqlKnown
+from services.measures.compile.sql_times import Ends, SqlKnown
 
 
 def compared(value: Sql, bound: Sql, how: str, number: Sql) -> Sql:
@@ -51,3 +43,11 @@ def related(relation: str, left: Ends, right: Ends, exactly: bool) -> Sql:
         "ends_no_later_than": lambda: no_later(left.end, right.end),
     }
     return found[relation]()
+
+
+def days_of(ends: Ends) -> Sql:
+    """As in memory: both ends known to the day; none where it ends before it starts."""
+    first, last = ends.start.first_day, ends.end.first_day
+    exact = and_(first == ends.start.last_day, last == ends.end.last_day)
+    known = and_(exact, first != times.EVER, last != times.FOREVER_)
+    return case((and_(known, first <= last), days_between(first, last) + 1), (known, 0), else_=null())

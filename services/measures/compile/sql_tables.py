@@ -5,13 +5,14 @@ period, where there are several. `InSql` compiles the conditions; this knows tab
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnClause,
     ColumnElement,
     Connection,
     FromClause,
@@ -30,20 +31,25 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy import column as sql_column
+from sqlalchemy import table as sql_table
+from sqlalchemy.sql.visitors import iterate
 
 from services.measures.compile import sql_times as times
 from services.measures.compile.dialects import entries, instant_text, item_text
 from services.measures.compile.from_registry import arrived
 from services.measures.compile.memory import Period
 from services.measures.compile.payers import payers_on
+from services.measures.compile.spans import split
 from services.measures.compile.sql_replaced import REPLACING, replaced_of, stands
-from services.measures.compile.sql_spans import ENDS, spans_of
-from services.measures.compile.sql_times import SqlKnown
+from services.measures.compile.sql_spans import ENDS, SIDES, spans_of
+from services.measures.compile.sql_times import Ends, SqlKnown
 from services.measures.language.codes import Codes
-from services.measures.language.events import Field, Pick, Series
-from services.measures.language.moments import Moment
+from services.measures.language.events import Field, Pick, Row, Series
+from services.measures.language.moments import Birthday, Bound, Death, Moment, Shifted, Span, SpanOf, WithinDays
 from services.measures.language.nodes import Periodic, parts_of
-from services.measures.language.truths import Truth
+from services.measures.language.truths import Named, Truth
+from services.measures.language.vocabulary import AgeAt, Died, PersonIs
 from services.measures.valuesets import ValueSets
 from services.registry.tables import RECORD_TABLES, set_aside
 
@@ -73,6 +79,10 @@ class Scope:
     """Has a column for each condition with a name that is settled already."""
     picks: Mapping[str, FromClause] = field(default_factory=dict)
     """By the name of a single event's table the event's record, where it is joined."""
+    spans: Mapping[Span, Ends] = field(default_factory=dict)
+    """Spans of `this` that are worked out already."""
+    moments: Mapping[Moment, SqlKnown] = field(default_factory=dict)
+    """Moments likewise."""
 
     @property
     def given(self) -> list[FromClause]:
@@ -124,6 +134,10 @@ class Staged:
     @abstractmethod
     def _moment(self, moment: Moment, scope: Scope) -> SqlKnown:
         """A moment."""
+
+    @abstractmethod
+    def _span(self, span: Span, scope: Scope) -> Ends:
+        """A span."""
 
     @abstractmethod
     def _number(self, field: Field, scope: Scope) -> tuple[Sql, Sql, Sql]:
@@ -194,6 +208,9 @@ class Staged:
 
     def _chosen(self, series: Series) -> Select[Any]:
         """Site, subject, id, and where it matters the period, of each event."""
+        steady, changing = split(series, self._periodic)
+        if steady is not None and self._only is None and not _of_row(changing):
+            return self._of_steady(steady, changing)
         row, people = TABLES[series.record].alias(), self._people.alias()
         source: Any = row.outerjoin(people, and_(*same(people, row)))
         scope = Scope(row, people, None, row)
@@ -207,6 +224,41 @@ class Staged:
         if series.record in REPLACING:
             such.append(stands(row, self._replaced(series.record)))
         return select(*columns).select_from(source).where(*such)
+
+    def _of_steady(self, steady: Series, changing: Truth) -> Select[Any]:
+        """What no period changes is asked once, and when those events are is worked out once; each period is laid beside that alone."""
+        table = f"measure_steady_{next(self._numbers)}"
+        spans = list(dict.fromkeys(each for each in _own(changing, SpanOf) if each.row.which == "this"))
+        within = [each for each in _own(changing, WithinDays) if _of_this(each.earlier)]
+        moved = list(dict.fromkeys(Shifted(each.earlier, 0, each.most) for each in within))
+        names = [f"span_{n}_{end}" for n in range(len(spans)) for end in ENDS]
+        names += [f"moment_{n}_{side}" for n in range(len(moved)) for side in SIDES]
+        row = sql_table(table, *(sql_column(each, Text) for each in ("site", "subject", "id", *names)))
+        known: dict[Span, Ends] = {each: _ends(row, f"span_{n}_") for n, each in enumerate(spans)}
+        moments: dict[Moment, SqlKnown] = {each: _known(row, f"moment_{n}_") for n, each in enumerate(moved)}
+        people, period = self._people.alias(), self.periods.alias()
+        scope = Scope(row, people, period, None, spans=known, moments=moments)
+        whose = row.outerjoin(people, and_(*same(people, row))) if any(_own(changing, _OF_PERSON)) else row
+        source, scope = self._with_picks(changing, whose.join(period, true()), scope)
+        such = self._truth(changing, scope)
+        asked = {each.name for each in iterate(such) if isinstance(each, ColumnClause) and each.table is row}
+        self._work_out(table, steady, {"span": spans, "moment": moved}, sorted(asked & {*names}))
+        return select(row.c.site, row.c.subject, row.c.id, period.c.period).select_from(source).where(such)
+
+    def _work_out(self, name: str, steady: Series, of: Mapping[str, Sequence[Any]], asked: Sequence[str]) -> None:
+        """A table of the events, and of them what is asked: `span_0_start_first_day`, `moment_0_latest`."""
+        row, people, staged = TABLES[steady.record].alias(), self._people.alias(), self._stage(steady)
+        source = staged.join(row, row.c.id == staged.c.id).outerjoin(people, and_(*same(people, row)))
+        scope = Scope(row, people, None, row)
+        columns: list[Sql] = [row.c.site, row.c.subject, row.c.id]
+        for each in asked:
+            kind, number, what = each.split("_", 2)
+            one = of[kind][int(number)]
+            found = self._moment(one, scope) if kind == "moment" else self._span(one, scope)
+            end, _, side = what.partition("_") if kind == "span" else ("", "", what)
+            columns.append(getattr(getattr(found, end) if end else found, side).label(each))
+        table = self._table(name, *(Column(each.name, Text) for each in columns))
+        self._fill(table, select(*columns).select_from(source))
 
     def _theirs(self, row: FromClause) -> list[Sql]:
         """Of a record of somebody of whom something is asked."""
@@ -279,6 +331,53 @@ def _picks_of(node: Any) -> Iterator[Pick]:
     elif not isinstance(node, Series):
         for part in parts_of(node):
             yield from _picks_of(part)
+
+
+_OF_PERSON = (AgeAt, Birthday, Death, Died, PersonIs)
+
+
+def _own(node: Any, kind: Any) -> Iterator[Any]:
+    """The parts of a kind, but for those of other series."""
+    if isinstance(node, kind):
+        yield node
+    if not isinstance(node, Series | Pick):
+        for part in parts_of(node):
+            yield from _own(part, kind)
+
+
+def _of_this(moment: Moment) -> bool:
+    """Whether it is asked of the event alone."""
+    rows = [each.which for each in _own(moment, Row)]
+    return bool(rows) and all(each == "this" for each in rows) and not any(_own(moment, Bound))
+
+
+def _of_row(node: Any) -> bool:
+    """Whether more is asked of the event itself than when it was."""
+    if isinstance(node, SpanOf | Series | Pick):
+        return False
+    if isinstance(node, Row):
+        return node.which == "this"
+    return any(_of_row(each) for each in parts_of(node))
+
+
+def _known(row: FromClause, beginning: str) -> SqlKnown:
+    return SqlKnown(*(row.c[f"{beginning}{side}"] for side in SIDES))
+
+
+def _ends(row: FromClause, beginning: str) -> Ends:
+    return Ends(*(_known(row, f"{beginning}{end}_") for end in Ends._fields))
+
+
+def outermost(truth: Truth) -> Iterator[Named]:
+    """The conditions with a name that a truth is made of, none within another."""
+    if isinstance(truth, Named):
+        yield truth
+        return
+    for part in parts_of(truth):
+        if isinstance(part, Truth):
+            yield from outermost(part)
+        elif isinstance(part, tuple):
+            yield from (each for one in part if isinstance(one, Truth) for each in outermost(one))
 
 
 ALL = "all"

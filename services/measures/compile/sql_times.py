@@ -6,7 +6,7 @@ Texts of a fixed form compare as what they mean. Before all and after all stand 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, case, cast, func, literal, null, or_
 
@@ -30,6 +30,14 @@ class SqlKnown:
     def sides(self, exactly: bool) -> tuple[Sql, Sql]:
         """What is compared."""
         return (self.earliest, self.latest) if exactly else (self.first_day, self.last_day)
+
+
+class Ends(NamedTuple):
+    """Both ends of a span, and the last moment that is given."""
+
+    start: SqlKnown
+    end: SqlKnown
+    latest: SqlKnown
 
 
 def of_days(first: Sql, last: Sql) -> SqlKnown:

@@ -98,14 +98,20 @@ def members(connection: Connection, measure: Measure, periods: Mapping[str, Peri
 
 
 def counts_of(
-    connection: Connection, units: Table, measure: Measure, by: str | None = None, *, among: Sequence[str] = ()
+    connection: Connection,
+    units: Table,
+    measure: Measure,
+    by: str | None = None,
+    *,
+    among: Sequence[str] = (),
+    apart: bool = False,
 ) -> list[Counts]:
-    """The counts of a table of units; `among`: of these periods alone."""
+    """The counts of a table of units; `among`: of these periods alone; `apart`: of each site, not of all together."""
     if by is not None and by not in STRATA:
         raise ValueError(f"no stratum '{by}': {', '.join(STRATA)}")
     stratum = (units.c[by] if by else null()).label("stratum")
     found: list[Counts] = []
-    for site in (literal(NETWORK).label("site"), units.c.site):
+    for site in (units.c.site,) if apart else (literal(NETWORK).label("site"), units.c.site):
         medians = _medians(connection, units, site, stratum, measure)
         key = (site, units.c.period, stratum)
         query = select(*key, *_columns(units, measure)).group_by(*([units.c.site] if site is units.c.site else []))

@@ -1,9 +1,9 @@
-"""A measure's temporary tables on a connection. Its SQL is compiled once a process and database kind, then sent as it was.
+"""Temporary tables of measures on a connection. Their SQL is compiled once a process and database kind, then sent as it was.
 
-The statements hang on the declaration alone: what periods are asked for stands in a table of its own.
+Measures asked for together share what is alike in them: the visits of each month are found once. The statements hang on the declarations alone: what periods are asked for stands in a table of its own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -36,10 +36,10 @@ class _Script:
     sent: tuple[_Sent, ...]
     metadata: MetaData
     periods: Table
-    tables: Tables
+    tables: Mapping[str, Tables]
 
 
-_KEPT: dict[tuple[str, str, str], _Script] = {}
+_KEPT: dict[tuple[str, ...], _Script] = {}
 
 
 @contextmanager
@@ -47,10 +47,19 @@ def tables_of(
     connection: Connection, measure: Measure, periods: Mapping[str, Period], valuesets: ValueSets = NONE
 ) -> Iterator[Tables]:
     """The tables of a measure for some periods; they go with the context."""
-    key = (connection.dialect.name, measure.id, measure.checksum)
+    with tables_of_all(connection, [measure], periods, valuesets) as tables:
+        yield tables[measure.id]
+
+
+@contextmanager
+def tables_of_all(
+    connection: Connection, measures: Sequence[Measure], periods: Mapping[str, Period], valuesets: ValueSets = NONE
+) -> Iterator[Mapping[str, Tables]]:
+    """Likewise of several measures, by their ids."""
+    key = (connection.dialect.name, *(part for each in measures for part in (each.id, each.checksum)))
     script = _KEPT.get(key) if valuesets is NONE else None
     if script is None:
-        script = _made(connection, measure, periods, valuesets)
+        script = _made(connection, measures, periods, valuesets)
         if valuesets is NONE:
             _KEPT[key] = script
     else:
@@ -61,7 +70,9 @@ def tables_of(
         script.metadata.drop_all(connection, checkfirst=False)
 
 
-def _made(connection: Connection, measure: Measure, periods: Mapping[str, Period], valuesets: ValueSets) -> _Script:
+def _made(
+    connection: Connection, measures: Sequence[Measure], periods: Mapping[str, Period], valuesets: ValueSets
+) -> _Script:
     sent: list[_Sent] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
@@ -71,7 +82,8 @@ def _made(connection: Connection, measure: Measure, periods: Mapping[str, Period
     event.listen(connection, "before_cursor_execute", note)
     try:
         compiled = InSql(connection, periods, valuesets)
-        tables = Tables(compiled.units(measure), compiled.cohort(measure))
+        alone = len(measures) == 1
+        tables = {each.id: Tables(compiled.units(each, alone=alone), compiled.cohort(each)) for each in measures}
     finally:
         event.remove(connection, "before_cursor_execute", note)
     return _Script(tuple(sent), compiled.metadata, compiled.periods, tables)

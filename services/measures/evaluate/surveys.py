@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, func, select
 from services.measures.compile.memory import Period
 from services.measures.declared import Measure
 from services.measures.evaluate.counts import NETWORK, Cohort, Counts, cohorts_of, counts_of, last_visits_of, leveled
-from services.measures.evaluate.scripts import tables_of
+from services.measures.evaluate.scripts import Tables, tables_of_all
 from services.registry.one_site import seeing_one_site
 
 SHOWN, YEAR = "shown", "year"
@@ -48,17 +48,28 @@ class Survey:
 
 def surveys(connection: Connection, measure: Measure, asked: Asked, *, site: str | None = None) -> dict[str, Survey]:
     """By site, those that have anybody; of one site alone, where it is named."""
+    return surveys_of_all(connection, [measure], asked, site=site)[measure.id]
+
+
+def surveys_of_all(
+    connection: Connection, measures: Sequence[Measure], asked: Asked, *, site: str | None = None
+) -> dict[str, dict[str, Survey]]:
+    """The same of several measures, by their ids: what is alike in them is found once."""
     extra = {SHOWN: asked.shown, **({YEAR: asked.year} if asked.year else {})}
     seen = seeing_one_site(connection, site) if site is not None else nullcontext()
-    with seen, tables_of(connection, measure, {**asked.periods, **extra}) as tables:
-        counts = _by_site(counts_of(connection, tables.units, measure, among=list(asked.periods)))
-        values = _values(connection, tables.units) if measure.chart == "i" else {}
-        strata = {
-            name: _by_site(counts_of(connection, tables.units, measure, name, among=[YEAR]))
-            for name in (measure.strata if asked.year and measure.kind == "share" else ())
-        }
-        cohorts = {each.site: each for each in cohorts_of(connection, tables, measure, asked.shown, among=SHOWN)}
-        last = last_visits_of(connection, tables.cohort, asked.shown.known.isoformat())
+    with seen, tables_of_all(connection, measures, {**asked.periods, **extra}) as tables:
+        return {each.id: _surveys(connection, each, asked, tables[each.id]) for each in measures}
+
+
+def _surveys(connection: Connection, measure: Measure, asked: Asked, tables: Tables) -> dict[str, Survey]:
+    counts = _by_site(counts_of(connection, tables.units, measure, among=list(asked.periods), apart=True))
+    values = _values(connection, tables.units) if measure.chart == "i" else {}
+    strata = {
+        name: _by_site(counts_of(connection, tables.units, measure, name, among=[YEAR], apart=True))
+        for name in (measure.strata if asked.year and measure.kind == "share" else ())
+    }
+    cohorts = {each.site: each for each in cohorts_of(connection, tables, measure, asked.shown, among=SHOWN)}
+    last = last_visits_of(connection, tables.cohort, asked.shown.known.isoformat())
     return {
         name: Survey(
             name,
@@ -68,7 +79,7 @@ def surveys(connection: Connection, measure: Measure, asked: Asked, *, site: str
             cohorts.get(name),
             last.get(name),
         )
-        for name in sorted({*counts, *cohorts, *(each for found in strata.values() for each in found)} - {NETWORK})
+        for name in sorted({*counts, *cohorts, *(each for found in strata.values() for each in found)})
     }
 
 

@@ -1,6 +1,7 @@
 """A site's monthly report, from the registry: each of its measures as a page, and whether its data are whole."""
 
 import re
+from contextlib import nullcontext
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from services.measures.declared import Measure
 from services.measures.library import measures
 from services.pages.actions import next_action
 from services.pages.charting import chart_of, described
-from services.pages.counted import counted, said_of
+from services.pages.counted import Together, counted, said_of
 from services.pages.print.setting import pdf, png
 from services.pages.print.site_report import TEMPLATE, MeasurePage, SiteReport
 from services.pages.refused import gaps_of, refused_lines
@@ -91,10 +92,11 @@ def _series(
     connection: Connection, site: str, network: str, now: datetime, after: date
 ) -> list[tuple[Measure, Series]]:
     """Of each measure of which the site has anybody, as on the first day after the month."""
-    found = []
+    found, together = [], Together(lambda: nullcontext(connection), list(measures().values()))
     for measure in measures().values():
         said = said_of(connection, measure)
-        results = laid_out(counted(connection, measure, now, said, until=after, site=site), said, network)
+        ours = counted(connection, measure, now, said, until=after, site=site, surveyed=together)
+        results = laid_out(ours, said, network)
         series = results.of(site)
         if series is not None and (series.drawn or (series.known and series.known.patients)):
             found.append((measure, series))
