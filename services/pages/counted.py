@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from threading import Lock
+from threading import Condition, Lock
 from typing import Protocol, TypeVar, cast
 
 import structlog
@@ -234,6 +234,8 @@ def _sites(connection: Connection) -> list[str]:
     return sorted(connection.scalars(named))
 
 
+PATIENCE_SECONDS = 20.0
+"""So long a page waits for the first count: a small network is counted by then."""
 AGAIN_SECONDS = 30
 """After so long whoever met nothing counted asks again."""
 
@@ -258,6 +260,9 @@ class Memory:
     """Whether somebody counts beside the pages: then nobody counts while somebody waits for a page."""
     _locks: dict[object, Lock] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    _news: Condition = field(default_factory=Condition)
+    _left: set[object] = field(default_factory=set)
+    """What cannot be counted beside the pages: whoever asks for it is told why."""
     _laid_out: dict[str, tuple[Counted, Said, object]] = field(default_factory=dict)
 
     def counted(
@@ -266,15 +271,16 @@ class Memory:
         """The measure's counts, those sites counted anew of which something came since; and what people say now.
 
         One at a time counts the same. The others are given what was counted before, and wait where there is nothing. `surveyed`: given
-        by whoever counts beside the pages; there a page is given what is kept. Raises NotCountedError where nothing is yet.
+        by whoever counts beside the pages; there a page is given what is kept, and waits a little for the first. Raises NotCountedError
+        where that is not enough.
         """
-        said, key = said_of(connection, measure), (measure.id, measure.checksum)
+        said, key = said_of(connection, measure), _key(measure)
         with self._lock:
             lock, before = self._locks.setdefault(key, Lock()), self._kept.get(key)
         if self.beside and surveyed is None:
-            if before is None:
-                raise NotCountedError
-            return before.counted, said
+            before = before or self._first(key)
+            if before is not None:
+                return before.counted, said
         if not lock.acquire(blocking=before is None):
             assert before is not None
             return before.counted, said
@@ -283,9 +289,26 @@ class Memory:
             if kept is None or not _holds(connection, kept, said):
                 alone: Surveyed = partial(surveys, connection)
                 kept = self._kept[key] = _again(connection, measure, said, now, kept, surveyed or alone)
+                self._tell()
             return kept.counted, said
         finally:
             lock.release()
+
+    def leave(self, measure: Measure) -> None:
+        """A measure that cannot be counted beside the pages."""
+        self._left.add(_key(measure))
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._news:
+            self._news.notify_all()
+
+    def _first(self, key: object) -> _Kept | None:
+        """What is counted first, waited for; none where it cannot be."""
+        with self._news:
+            if not self._news.wait_for(lambda: key in self._kept or key in self._left, PATIENCE_SECONDS):
+                raise NotCountedError
+        return self._kept.get(key)
 
     def remembered(self, found: Counted, said: Said, lay_out: Callable[[], T]) -> T:
         """What was laid out of these counts and words, once."""
@@ -296,6 +319,10 @@ class Memory:
             with self._lock:
                 self._laid_out[found.measure.id] = kept
         return cast("T", kept[2])
+
+
+def _key(measure: Measure) -> tuple[str, str]:
+    return measure.id, measure.checksum
 
 
 def _holds(connection: Connection, kept: _Kept, said: Said) -> bool:

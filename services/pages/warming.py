@@ -78,3 +78,4 @@ def _count_one(site: PageSite, measure: Measure, together: Together) -> None:
         raise
     except Exception as exc:  # noqa: BLE001 — whatever a declaration raises is that measure's fault alone
         log.error("a measure cannot be counted", measure=measure.id, kind=type(exc).__name__)
+        site.memory.leave(measure)
