@@ -1,7 +1,10 @@
 """What the network knows of others with the same condition: whole counts of one quarter, never a share without its number."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
+from threading import Event
 
 from sqlalchemy import Connection
 
@@ -11,6 +14,8 @@ from services.measures.evaluate.counts import NETWORK, Counts
 from services.measures.library import measures
 from services.pages.counted import Memory
 from services.pages.periods import rows_of
+from services.pages.warming import count_all
+from services.people.ideas import ideas
 
 ICONS = 100
 """So many icons at most; more people are told as of every 100."""
@@ -86,7 +91,7 @@ class Known:
 def known_of(
     connection: Connection, diseases: list[str], memory: Memory, now: datetime, language: Language
 ) -> list[Known]:
-    """Of each of the patient's conditions, the last quarter that is over and told of enough people."""
+    """Of each of the patient's conditions, the last quarter that is over and told of enough people. Raises NotCountedError."""
     found = []
     for told in dict.fromkeys(TOLD[disease] for disease in diseases if disease in TOLD):
         counted, _ = memory.counted(connection, measures()[told.measure], now)
@@ -96,6 +101,20 @@ def known_of(
         if over:
             found.append(_known(told, over[-1].counts, over[-1].start, over[-1].end, language))
     return found
+
+
+def count_known(
+    registry: Callable[[], AbstractContextManager[Connection]],
+    memory: Memory,
+    clock: Callable[[], datetime],
+    stop: Event,
+) -> None:
+    """Counts what families are told of, before anybody asks: by conditions, and where something is tried that somebody raised."""
+    with registry() as connection:
+        tried = {idea.measure for idea in ideas(connection)}
+    told = {each.measure for each in TOLD.values()}
+    wanted = [measure for name, measure in measures().items() if name in told or measure.id in tried]
+    count_all(registry, memory, wanted, clock, stop)
 
 
 def _known(told: Told, counts: Counts, since: date, until: date, language: Language) -> Known:

@@ -1,6 +1,6 @@
 """What a family raises, what others raised for everybody, and how soon people of each role are answered."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 from schemas.errors import OperatorError
 from services.access.viewers import Role
 from services.home.proposing import since
+from services.measures.declared import Measure
 from services.measures.library import measures_by_id
+from services.pages.counted import NotCountedError
 from services.pages.effect import Moved, effect_of
 from services.pages.parts import WHOLE, Number, part_of
 from services.pages.results import results_of
@@ -19,6 +21,7 @@ from services.people.amendments import answering
 from services.people.families import Link, ways_of
 from services.people.ideas import ideas
 from services.people.issues import FAMILY, About, Raised, as_answered, heard, issues_seen, raise_issue
+from services.people.tests_of_change import Tried as TestTried
 from services.people.tests_of_change import tried_of
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of
@@ -102,8 +105,8 @@ class Tried:
 
     what: str
     clinics: int
-    better: int
-    """At how many of them the charts found an improvement."""
+    better: int | None
+    """At how many of them the charts found an improvement; none while that is counted."""
 
 
 def _tried_for(home: Any, connection: Connection, issues: Collection[str]) -> dict[str, list[Tried]]:
@@ -113,13 +116,18 @@ def _tried_for(home: Any, connection: Connection, issues: Collection[str]) -> di
     for idea in ideas(connection):
         if idea.issue in issues and idea.measure in known:
             rows = tried_of(connection, idea.id)
-            better = 0
-            if rows:
-                results = results_of(connection, known[idea.measure], home.network, home.clock(), memory=home.memory)
-                series = [(each, results.of(each.site)) for each in rows]
-                better = sum(effect_of(one, each.since).moved is Moved.BETTER for each, one in series if one)
+            better = _better_at(home, connection, known[idea.measure], rows) if rows else 0
             found.setdefault(idea.issue, []).append(Tried(idea.what, len({each.site for each in rows}), better))
     return found
+
+
+def _better_at(home: Any, connection: Connection, measure: Measure, rows: Sequence[TestTried]) -> int | None:
+    try:
+        results = results_of(connection, measure, home.network, home.clock(), memory=home.memory)
+    except NotCountedError:
+        return None
+    series = [(each, results.of(each.site)) for each in rows]
+    return sum(effect_of(one, each.since).moved is Moved.BETTER for each, one in series if one)
 
 
 def _seen(connection: Connection, link: Link) -> list[Raised]:

@@ -13,10 +13,12 @@ from schemas.errors import OperatorError
 from services.access.database import AccessDatabase
 from services.access.provider import LOOPBACK
 from services.home.app import Home, make_home
+from services.home.knowledge import count_known
 from services.home.telling import Ask, Keep, Reported, ask_sites, tell, telling
+from services.pages.warming import counting_beside
 from services.people.age_policy import AgePolicy
 from services.people.questionnaires import load
-from services.registry.database import open_registry
+from services.registry.database import open_registry, reading
 from services.registry.traced import traced
 from services.serving import Say, serve
 
@@ -54,7 +56,10 @@ def run(settings: Settings, place: Place, keep: Keep | None, say: Say) -> None:
             say("what families say stays on these pages: MAINSTEM_CENTRE_KEY is not set, so no record is made of it")
         what = f"Families' page of network {network}, from {name_of(engine.url)},"
         names = [*settings.host_names, address.hostname or ""]
+        registry = partial(reading, engine)
+        count = partial(count_known, registry, home.memory, home.clock)
         with ExitStack() as beside:
+            beside.enter_context(counting_beside(registry, home.memory, count))
             for once in _beside(home, keep, partial(erasures.ask, kafka, network)):
                 beside.enter_context(telling(once))
             serve(traced(make_home(home), engine), what, host=place.host, port=place.port, names=names, say=say)

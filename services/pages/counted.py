@@ -258,6 +258,8 @@ class Memory:
     _kept: dict[object, _Kept] = field(default_factory=dict)
     beside: bool = False
     """Whether somebody counts beside the pages: then nobody counts while somebody waits for a page."""
+    patient: bool = True
+    """Whether a page waits a little for the first count."""
     _locks: dict[object, Lock] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _news: Condition = field(default_factory=Condition)
@@ -306,7 +308,8 @@ class Memory:
     def _first(self, key: object) -> _Kept | None:
         """What is counted first, waited for; none where it cannot be."""
         with self._news:
-            if not self._news.wait_for(lambda: key in self._kept or key in self._left, PATIENCE_SECONDS):
+            patience = PATIENCE_SECONDS if self.patient else 0
+            if not self._news.wait_for(lambda: key in self._kept or key in self._left, patience):
                 raise NotCountedError
         return self._kept.get(key)
 

@@ -5,8 +5,10 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from sqlite3 import connect
+from threading import Event
 
 import pytest
 from browser import browser, violations
@@ -27,6 +29,7 @@ from services.access.database import AccessDatabase
 from services.access.families import form_token
 from services.access.viewers import Role
 from services.home.app import COOKIE, TRIES_PER_MINUTE, Home, make_home
+from services.home.knowledge import count_known
 from services.home.telling import Fact, tell
 from services.pages.app import make_app
 from services.people.age_policy import AgePolicy
@@ -152,6 +155,16 @@ def test_a_code_opens_one_page_once_and_shows_how_things_go(clinic: Clinic) -> N
     assert device.get("/pictures/growth.svg").status_code == 404
     assert clinic.device().post("/enter", data={"code": code}).status_code == 403
     assert subject_id("ada") not in page
+
+
+def test_a_page_waits_for_no_count_of_the_network(clinic: Clinic) -> None:
+    """While others are counted it says so; once they are, it tells of them, or that they are too few."""
+    clinic.home.memory.beside = True
+    device = clinic.inside("ada")
+    assert "Others are being counted right now" in device.get("/").text
+    registry = partial(reading, clinic.registry)
+    count_known(registry, clinic.home.memory, clinic.home.clock, Event())
+    assert "Too few people were counted yet" in device.get("/").text
 
 
 def test_any_goal_of_theirs_is_drawn_in_the_series_of_its_measure(clinic: Clinic) -> None:
