@@ -33,7 +33,7 @@ from services.home.knowledge import known_of
 from services.home.reading import born_of, goals_of, looked, studies, visits_of
 from services.home.showing import Sees, curves, dues, sees
 from services.home.words import Language, language_of, languages
-from services.pages.counted import Memory, NotCountedError
+from services.pages.counted import Memory
 from services.pages.parts import WHOLE, Number, part_of
 from services.pages.patient_records import kept_of
 from services.pages.patient_state import Kept, diseases
@@ -245,10 +245,7 @@ def _home(home: Home, mine: Any) -> APIRouter:
             goals = goals_of(connection, link.site, link.subject)
             own = own_goals(connection, link.site, link.subject)
             visits = visits_of(connection, link.site, link.subject, today) if who.may("visits") else []
-            try:
-                known = known_of(connection, diseases(kept), home.memory, home.clock(), language)
-            except NotCountedError:
-                known = None
+            known = known_of(connection, diseases(kept), home.memory, home.clock(), language)
         return home.render(
             "home.html",
             request,

@@ -1,6 +1,6 @@
 """What the network knows of others with the same condition: whole counts of one quarter, never a share without its number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,7 +12,7 @@ from services.charts.ladder import SMALLEST
 from services.home.words import Language
 from services.measures.evaluate.counts import NETWORK, Counts
 from services.measures.library import measures
-from services.pages.counted import Memory
+from services.pages.counted import Memory, NotCountedError
 from services.pages.periods import rows_of
 from services.pages.warming import count_all
 from services.people.ideas import ideas
@@ -90,17 +90,24 @@ class Known:
 
 def known_of(
     connection: Connection, diseases: list[str], memory: Memory, now: datetime, language: Language
-) -> list[Known]:
-    """Of each of the patient's conditions, the last quarter that is over and told of enough people. Raises NotCountedError."""
-    found = []
+) -> list[Known] | None:
+    """Of each of the patient's conditions, the last quarter that is over and told of enough people; none while others are counted."""
+    try:
+        return list(_known_of(connection, diseases, memory, now, language))
+    except NotCountedError:
+        return None
+
+
+def _known_of(
+    connection: Connection, diseases: list[str], memory: Memory, now: datetime, language: Language
+) -> Iterator[Known]:
     for told in dict.fromkeys(TOLD[disease] for disease in diseases if disease in TOLD):
         counted, _ = memory.counted(connection, measures()[told.measure], now)
         ours = [each for each in counted.counts["quarter"] if each.site == NETWORK]
         rows = rows_of(counted.measure, ours, "quarter", counted.first, counted.until)
         over = [row for row in rows if row.complete and row.measured >= SMALLEST]
         if over:
-            found.append(_known(told, over[-1].counts, over[-1].start, over[-1].end, language))
-    return found
+            yield _known(told, over[-1].counts, over[-1].start, over[-1].end, language)
 
 
 def count_known(
