@@ -388,9 +388,7 @@ QUIRKS: dict[str, Quirk] = {
     "a page begins with a mark of the byte order": Quirk(
         both(capped(5), as_bytes(lambda text: b"\xef\xbb\xbf\r\n" + text.encode() + b"\r\n\x00"[:2]))
     ),
-    "pages are UTF-16 for a night": Quirk(
-        as_bytes(lambda text: text.encode("utf-16"), nights=(1,)), statuses=PARTIAL, words=("Observation", "")
-    ),
+    "pages are UTF-16 for a night": Quirk(as_bytes(lambda text: text.encode("utf-16"), nights=(1,))),
     "a page stands in brackets for a night": Quirk(
         as_bytes(lambda text: f"[{text}]".encode(), nights=(1,)), statuses=PARTIAL, words=("Observation", "")
     ),
