@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -38,7 +39,8 @@ class Late(TyperGroup):
             from mainstem.commands.terminal import say
             from schemas.errors import ExitCode
 
-            say("stopped before all was answered; nothing was written", err=True)
+            with suppress(OSError):  # the terminal may be gone
+                say("stopped before all was answered; nothing was written", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
             from schemas.errors import ExitCode

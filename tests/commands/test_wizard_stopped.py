@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,18 @@ def test_stopped_at_a_question(tmp_path: Path, environment: dict[str, str], numb
     assert "Traceback" not in screen
 
 
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN], ids=["ends", "goes on"])
+def hung_up(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a program does when its terminal goes: it ends, or, started by nohup, it does not."""
+    before = signal.signal(signal.SIGHUP, request.param)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hung_up")
 @pytest.mark.parametrize("number", [0, 3, len(QUESTIONS) - 1])
 def test_a_terminal_that_is_closed_ends_it(tmp_path: Path, environment: dict[str, str], number: int) -> None:
-    """By the signal that ends whatever ran there; the file comes last, so there is none."""
+    """By the signal that ends whatever ran there, or by its first question; the file comes last, so there is none."""
     answers = [*BEGUN[:number], (QUESTIONS[number][0], CLOSED)]
     code, screen = forked(["sites", "new"], answers, folder=tmp_path, environment=environment)
     assert code in (-signal.SIGHUP, 130), screen

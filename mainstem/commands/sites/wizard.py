@@ -84,7 +84,10 @@ def _read_for(wanted: Wanted, told: str) -> Wanted:
 def _ask(question: str, check: Callable[[str], str], default: str | None = None) -> str:
     """Until the answer can be taken; what is wrong is said in words."""
     while True:
-        answer = bare(str(typer.prompt(question, default=default, show_default=bool(default), err=True)))
+        try:
+            answer = bare(str(typer.prompt(question, default=default, show_default=bool(default), err=True)))
+        except OSError:  # the terminal is gone, and the signal that says so is ignored
+            raise typer.Abort from None
         try:
             return check(answer)
         except MainstemError as exc:
