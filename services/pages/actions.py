@@ -17,7 +17,7 @@ def next_action(series: Series, measure: Measure) -> str:
     current = [note for note in series.notes if _current(series, note)]
     if worse := next((note for note in current if note.better is False), None):
         return (
-            f"Find out what changed before {_first(worse)}: look through the patients who did not reach it since then, together, "
+            f"Find out what changed before {worse.first:%B %Y}: look through the patients who did not reach it since then, together, "
             "and note what you try."
         )
     if series.proposed:
@@ -60,7 +60,3 @@ def _unmeasured_lately(series: Series) -> bool:
 def _current(series: Series, note: Note) -> bool:
     drawn = [row for row in series.rows if row.point is not None]
     return any(note.number in row.notes for row in drawn[-WITHIN:])
-
-
-def _first(note: Note) -> str:
-    return note.when.split(" to ")[0].split(", ")[0]

@@ -77,15 +77,21 @@ def rows_of(measure: Measure, counts: Iterable[Counts], period: Step, since: str
 
 
 def _row(measure: Measure, start: date, end: date, counts: Counts, until: str) -> Row:
-    same_month = (start.year, start.month) == (end.year, end.month)
     return Row(
-        label=f"{start:%B %Y}" if same_month else f"{start:%B} to {end:%B %Y}",
+        label=span(start, end),
         start=start,
         end=end,
         complete=end.isoformat() < until,
         counts=counts,
         value=value_of(measure, counts),
     )
+
+
+def span(start: date, end: date) -> str:
+    """From the month of one day to that of another: "March 2026", "January to March 2026", "October 2025 to March 2026"."""
+    if (start.year, start.month) == (end.year, end.month):
+        return f"{start:%B %Y}"
+    return f"{start:%B} to {end:%B %Y}" if start.year == end.year else f"{start:%B %Y} to {end:%B %Y}"
 
 
 def _months_later(start: date, months: int) -> date:

@@ -17,7 +17,7 @@ from services.measures.evaluate.periods import Step
 from services.pages.counted import Counted, Memory, Said
 from services.pages.explaining import explain
 from services.pages.lines import Proposed, Stretch, chart_of_rows, proposed_in, stretches_of
-from services.pages.periods import Row, rows_of, typical
+from services.pages.periods import Row, rows_of, span, typical
 from services.pages.wording import headline, title_of
 from services.people.phases import Begun
 from services.people.tests_of_change import Tried
@@ -33,8 +33,9 @@ class Note:
 
     number: int
     when: str
+    first: date
     last: date
-    """Start of its last period."""
+    """Starts of its first and its last period."""
     better: bool | None
     text: str
 
@@ -217,8 +218,7 @@ def _within(signal: Signal, other: Signal) -> bool:
 
 
 def _note(number: int, group: Sequence[Signal], drawn: Sequence[Row], measure: Measure, period: Step) -> Note:
-    when = [
-        drawn[s.first].label if s.first == s.last else f"{drawn[s.first].label} to {drawn[s.last].label}" for s in group
-    ]
+    when = ", ".join(span(drawn[signal.first].start, drawn[signal.last].end) for signal in group)
+    first, last = drawn[group[0].first].start, drawn[group[-1].last].start
     better = None if group[0].up is None else group[0].up == measure.higher_is_better
-    return Note(number, ", ".join(when), drawn[group[-1].last].start, better, explain(group[0], f"{period}s"))
+    return Note(number, when, first, last, better, explain(group[0], f"{period}s"))
