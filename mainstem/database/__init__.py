@@ -6,6 +6,7 @@ owns the data (mainstem.state, mainstem.consumer, services.registry).
 
 from mainstem.database.engine import Database, connect, make_tables
 from mainstem.database.errors import translated
+from mainstem.database.locks import in_turn
 from mainstem.database.urls import in_the_open, name_of, parse_url
 
-__all__ = ["Database", "connect", "in_the_open", "make_tables", "name_of", "parse_url", "translated"]
+__all__ = ["Database", "connect", "in_the_open", "in_turn", "make_tables", "name_of", "parse_url", "translated"]

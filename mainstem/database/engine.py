@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect
 from sqlalchemy.exc import NoSuchModuleError
 
 from mainstem import telemetry
 from mainstem.database.errors import translated
-from mainstem.database.locks import rights_of
+from mainstem.database.locks import in_turn, rights_of
 from mainstem.database.urls import make_private, name_of, parse_url
 from mainstem.database.wal import switch_to_wal
 from mainstem.database.watched import watch
@@ -19,10 +19,6 @@ from schemas.errors import OperatorError
 
 READS = {"reads": True}
 """Execution option of connections that only read: on SQLite they do not wait for a writer."""
-
-
-_MAKING_TABLES = 0x6D73_746D_7462_6C73
-"""PostgreSQL's advisory lock of those who make tables."""
 
 
 def make_tables(connection: Connection, metadata: MetaData, tables: Sequence[Table] | None = None) -> None:
@@ -33,8 +29,7 @@ def make_tables(connection: Connection, metadata: MetaData, tables: Sequence[Tab
     known = set(inspect(connection).get_table_names())
     if all(table.name in known for table in (metadata.tables.values() if tables is None else tables)):
         return
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MAKING_TABLES})
+    in_turn(connection, "making tables")
     metadata.create_all(connection, tables=tables)
 
 

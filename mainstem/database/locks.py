@@ -163,6 +163,12 @@ class Session:
             connection.close()
 
 
+def in_turn(connection: Connection, what: str) -> None:
+    """Waits until no other transaction is at it, and keeps others from it until this one ends; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key(what)})
+
+
 def _key(right: str) -> int:
     return int.from_bytes(blake2b(f"mainstem/{right}".encode(), digest_size=8).digest(), signed=True)
 

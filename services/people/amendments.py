@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, update
 
+from mainstem.database import in_turn
 from schemas.errors import OperatorError
 from services.measures.declared import Change, Measure
 from services.registry.said import amendment, amendment_voice
@@ -69,6 +70,7 @@ def propose(
     """Keeps it; returns its id. The same of the same person that is still discussed is not kept twice. Raises OperatorError."""
     said = {"change": _said(change, "what is to be counted otherwise"), "why": _said(why, "why")}
     row = amendment.c
+    in_turn(connection, f"proposing for {measure.id}")
     same = (row.by == by, row.measure == measure.id, row.change == said["change"], row.decision == "")
     if (found := connection.scalar(select(row.id).where(*same))) is not None:
         return str(found)
@@ -85,6 +87,7 @@ def say(connection: Connection, ident: str, words: str, *, role: str, by: str, a
     if (found := amendment_of(connection, ident)) is None or found.decision is not None:
         raise OVER
     row = amendment_voice.c
+    in_turn(connection, f"discussing {ident}")
     if connection.scalar(select(row.id).where(row.amendment == ident, row.by == by, row.words == said)) is None:
         content = {"id": uuid4().hex, "amendment": ident, "words": said, "role": role, "by": by}
         connection.execute(insert(amendment_voice).values(**content, at=at.astimezone(UTC)))

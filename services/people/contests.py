@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
+from mainstem.database import in_turn
 from schemas.errors import OperatorError
 from services.registry.tables import contest
 
@@ -79,6 +80,7 @@ def raise_contest(
     connection: Connection, site: str, record: tuple[str, str], reason: ContestReason, *, by: str, at: datetime
 ) -> None:
     """Keeps it; `record`: type and id. One that waits for the same reason is not raised again."""
+    in_turn(connection, f"contesting {record[1]}")
     waiting = [each for each in contests(connection, site, record[1]) if each.answer is None and each.reason == reason]
     if not waiting:
         row = {"id": uuid4().hex, "site": site, "type": record[0], "record": record[1], "reason": str(reason)}

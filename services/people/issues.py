@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, or_, select, update
 
+from mainstem.database import in_turn
 from schemas.errors import OperatorError
 from services.registry.tables import issue_follow, issue_raised
 
@@ -84,6 +85,7 @@ def raise_issue(
     if not said or len(said) > LONGEST:
         raise OperatorError(f"an issue takes 1 to {LONGEST:,} characters", "Say what should be different, shortly.")
     row = issue_raised.c
+    in_turn(connection, f"raising by {by}")
     same = (row.by == by, row.words == said, row.answered.is_(None), row.merged_into == "")
     if (found := connection.scalar(select(row.id).where(*same))) is not None:
         return str(found)
@@ -106,6 +108,7 @@ def raise_issue(
 def follow_issue(connection: Connection, ident: str, by: str) -> None:
     """From now on it is among theirs."""
     row = issue_follow.c
+    in_turn(connection, f"following {ident}")
     if connection.scalar(select(row.issue).where(row.issue == ident, row.by == by)) is None:
         connection.execute(insert(issue_follow).values(issue=ident, by=by))
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, func, insert, select
 
+from mainstem.database import in_turn
 from schemas.errors import OperatorError
 from services.measures.cells import FEWEST, suppressed
 from services.registry.erasure import not_extracted
@@ -41,6 +42,7 @@ def count(connection: Connection, codes: Sequence[str], *, by: str, at: datetime
     """Persons with one of these conditions; asked again within the time, by whomever, it is answered as before: what came or went since
     would be told by the difference. Raises OperatorError where the budget is used up, or the answer would tell of a few beside another."""
     asked, since = " ".join(sorted(set(codes))), at.astimezone(UTC) - WINDOW
+    in_turn(connection, "count of a cohort")  # two at once would not be compared, nor both be counted
     row = count_asked.c
     earlier = connection.execute(
         select(row.by, row.answer).where(row.cohort == asked, row.at >= since).order_by(row.at)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from mainstem.database import in_turn
 from schemas.errors import OperatorError
 from services.registry.tables import extract_answer, extract_request
 
@@ -55,6 +56,7 @@ def ask(
     if any(not code or len(code) > 20 or not code.replace(".", "").isalnum() for code in cohort):
         raise OperatorError("a cohort is given by codes", "SNOMED CT, or ICD-10-CM categories.")
     said = {"form": form, "tier": tier, "cohort": " ".join(cohort), "purpose": purpose.strip(), "by": by, "result": ""}
+    in_turn(connection, f"asking by {by}")
     same = (extract_request.c[name] == value for name, value in said.items())
     answered = select(extract_answer.c.request)
     waiting = select(extract_request.c.id).where(*same, extract_request.c.id.not_in(answered))
@@ -69,6 +71,7 @@ def answer(connection: Connection, ident: str, site: str, *, yes: bool, by: str,
     """A site's answer for its own patients' data; the last one holds. Raises OperatorError where there is no such request."""
     named(connection, ident)
     row = extract_answer.c
+    in_turn(connection, f"answering {ident}")
     connection.execute(delete(extract_answer).where(row.request == ident, row.site == site))
     values = {"request": ident, "site": site, "approved": yes, "by": by, "at": at.astimezone(UTC)}
     connection.execute(insert(extract_answer).values(values))

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -24,10 +25,10 @@ from services.access.views import Views
 from services.home.reading import looked, studies
 from services.home.words import languages
 from services.measures.cells import suppressed
-from services.registry.database import reading, writing
+from services.registry.database import open_registry, reading, writing
 from services.registry.erasure import GROUP, erase
 from services.registry.tables import RECORD_TABLES
-from services.research.counting import BUDGET, count
+from services.research.counting import BUDGET, Answer, count
 from services.research.omop import KINDS, tables
 from services.research.reckoned import tells_of_few
 from services.research.requests import answer, ask, requests, tell_result
@@ -419,6 +420,26 @@ def test_a_union_by_other_codes_is_a_union(small_registry: Engine, last: int) ->
             assert count(connection, codes, by="one", at=NOW).persons is not None
         with pytest.raises(OperatorError, match="would tell of a few"):
             count(connection, asked_last, by="two", at=NOW)
+
+
+def test_a_count_waits_for_one_that_is_not_told_yet(postgres_url: str) -> None:
+    """Asked at the same moment, in two windows: they are compared all the same, as on SQLite, which has one writer."""
+    registry = open_registry(postgres_url)
+    several(registry, "11111", map(str, range(20)))
+    several(registry, "22222", map(str, range(22)))
+
+    def second() -> Answer:
+        with writing(registry) as connection:
+            return count(connection, ["22222"], by="two", at=NOW)
+
+    with ThreadPoolExecutor() as pool:
+        with writing(registry) as connection:
+            assert count(connection, ["11111"], by="one", at=NOW).persons == 20
+            asked = pool.submit(second)
+            assert wait([asked], 0.5).done == set()
+        with pytest.raises(OperatorError, match="would tell of a few"):
+            asked.result()
+    registry.dispose()
 
 
 def test_a_table_is_left_out_where_its_cells_would_tell_of_a_few(small_registry: Engine) -> None:
