@@ -67,7 +67,8 @@ def inflated(blocks: Iterable[bytes]) -> Iterator[bytes]:
     worker = zlib.decompressobj() if by_zlib else zlib.decompressobj(-zlib.MAX_WBITS)
     for block in chain([head], source):
         packed += len(block)
-        while block and not worker.eof:
+        full = False
+        while (block or full) and not worker.eof:  # all may be taken in while some is still to be given out
             try:
                 plain_block = worker.decompress(block, BLOCK_BYTES)
             except zlib.error as exc:
@@ -76,7 +77,7 @@ def inflated(blocks: Iterable[bytes]) -> Iterator[bytes]:
             if unpacked > max(FREE_BYTES, RATIO * packed):
                 raise Bomb
             yield plain_block
-            block = worker.unconsumed_tail
+            block, full = worker.unconsumed_tail, len(plain_block) == BLOCK_BYTES
     if not worker.eof:
         raise TruncatedGzip
 

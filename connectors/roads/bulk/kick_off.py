@@ -108,8 +108,10 @@ class KickOff:
         """Whether what was refused without a word is asked for again without a parameter that an export does without."""
         less = ["_since", "_type"] if self.since else ["_type"]
         left = [name for name in less if name not in self._without]
-        self._without.update(left[:1])
-        return self._wordless and bool(left)
+        if not (self._wordless and left):
+            return False
+        self._without.add(left[0])
+        return True
 
     def _ask_each(self, said: Capabilities) -> Accepted:
         own = [name for name in self.types if name not in REFERRED_TYPES]  # some refuse what is no patient's

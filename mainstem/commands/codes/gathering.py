@@ -223,7 +223,8 @@ class _Lines:
                 self._count_code(name, concept)
         elif refused.reason in _UNITS:
             told = list(_quantities(resource))
-            self._gathered.waiting_lines += all(self._mapper.is_unit(msgspec.json.encode(each)) for each in told)
+            known = [self._mapper.is_unit(msgspec.json.encode(each)) for each in told]
+            self._gathered.waiting_lines += bool(known) and all(known)
             for quantity in told:
                 self._count_unit(name, {}, quantity)
 
