@@ -55,7 +55,7 @@ def test_a_few_months_do_not_tell_chance_from_change(three_known: Engine) -> Non
     """Nobody is asked to change what nobody can judge."""
     remission = made(three_known, "birchwood", "2024-03").report.pages[0]
     assert remission.variation == "fewer than 13 points: too early to say"
-    assert remission.action.startswith("Too early to tell chance from change: from 13 points on")
+    assert remission.action.startswith("Too early to tell change from chance: from 13 points on")
 
 
 def test_a_level_is_not_taken_for_a_share() -> None:
