@@ -22,8 +22,8 @@ def tells_of_few(told: Sequence[Collection[str]], new: Sequence[Collection[str]]
     """Whether the numbers of the new ones together with those that were told are more than these alone tell of somebody, and of fewer
     people than that."""
     within: Counter[str] = Counter()
-    for number, some in enumerate([*told, *new]):
-        within.update(dict.fromkeys(some, 1 << number))
+    for number, those in enumerate([*told, *new]):
+        within.update(dict.fromkeys(those, 1 << number))
     before = (1 << len(told)) - 1
     sizes = Counter(within.values())
     now, earlier = _Left(sizes, fewest, before=-1), _Left(sizes, fewest, before=before)
