@@ -101,13 +101,14 @@ def test_an_error_keeps_its_kind_where_airflow_does_not_take_what_it_leaves(
 ) -> None:
     """An operator's error that became Airflow's would be tried again for hours; what the note lacks stands in the log."""
     from dags import site_dag
+    from dags.declared import Declared
 
     def away(**_: Any) -> None:
         raise ConnectionError("the server is too busy")
 
     task = SimpleNamespace(task_id="plan", xcom_push=away)
     monkeypatch.setattr(site_dag, "get_current_context", lambda: {"ti": task})
-    file = site_dag.Declared(tmp_path / "north.toml", None, OperatorError("the key is missing", "Place it."))
+    file = Declared(tmp_path / "north.toml", None, OperatorError("the key is missing", "Place it."))
     with pytest.raises(OperatorError) as caught, site_dag._context(file):
         pass
     assert caught.value.__context__ is None or caught.value.__suppress_context__
