@@ -166,6 +166,14 @@ def test_explain_tells_ages_and_what_the_records_say(lhn: Network, cases: Path, 
     assert lowest.endswith(" observation 2026-03-01, 9.4 %, final)")
 
 
+def test_what_is_asked_twice_is_answered_alike(lhn: Network, cases: Path, sets: Path) -> None:
+    """Records are numbered as the resources stand, whatever key they were mapped with; so is what stands in one instant."""
+    asked = ("measures", "explain", "CMS122", cases / "high" / "bundle.ndjson", "--valuesets", sets)
+    first, second = (lhn.here(*asked).stdout for _ in range(2))
+    assert first == second
+    assert f"the lowest test of the last day: r-{3:032x} " in first
+
+
 @pytest.fixture
 def filled(lhn: Network) -> Network:
     """A registry with one in, one too old, one whose birth date nobody knows."""

@@ -1,5 +1,6 @@
 """`mainstem measures`: the published measures: what they say, in words; and whether they give the published cases' results."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -399,6 +400,13 @@ def _value_sets(folder: Path | None) -> "ValueSets":
     return load_value_sets(folder, system=lambda uri: repaired_system(uri) or uri)
 
 
+def _numbered(lines: bytes) -> bytes:
+    """Lines of records whose ids rise as they stand: of a throwaway key, they would fall otherwise each time."""
+    own, named = re.compile(rb'"id":"r-([0-9a-f]+)"'), re.compile(rb'(?<="r-)[0-9a-f]+(?=")')
+    numbers = {id_: b"%0*x" % (len(id_), number) for number, id_ in enumerate(own.findall(lines))}
+    return named.sub(lambda found: numbers.get(found[0], found[0]), lines)
+
+
 class _Mapping:
     """Maps cases as a site's lines are mapped, and counts what gave no record."""
 
@@ -406,7 +414,7 @@ class _Mapping:
         self._skipped: Counter[str] = Counter()
 
     def records(self, resources: Path) -> Iterator[dict[str, Any]]:
-        """The current records that one patient's resources give."""
+        """The current records that one patient's resources give, numbered as these stand: of two in the same instant the first is taken."""
         import json
         from decimal import Decimal
 
@@ -416,7 +424,7 @@ class _Mapping:
             raise OperatorError(f"no such file: {resources}", "Give the NDJSON file of one patient's resources.")
         out = BytesIO()
         self._skipped += map_paths([resources], None, out=out).skipped
-        for line in out.getvalue().splitlines():
+        for line in _numbered(out.getvalue()).splitlines():
             told = json.loads(line, parse_float=Decimal)
             yield told["record"] | {"flags": told["provenance"].get("flags", [])}
 
