@@ -65,6 +65,8 @@ class _Question(Struct, gc=False):
     linkId: Scalar = None
     code: list[Coding | None] | Coding | None = None
     answerOption: list[_Option | None] | None = None
+    option: list[_Option | None] | None = None
+    """STU3's name for `answerOption`."""
     item: "list[_Question | None] | None" = None
 
 
@@ -116,7 +118,7 @@ def _known(source: _Questionnaire) -> _Known:
         name = text_of(question.linkId)
         if pairs := _pairs(question.code):
             known.items[name] = pairs
-        if scores := dict(_scores(question.answerOption or [])):
+        if scores := dict(_scores(question.answerOption or question.option or [])):
             known.scores[name] = dict(sorted(scores.items()))
     known.items, known.scores = dict(sorted(known.items.items())), dict(sorted(known.scores.items()))
     return known
@@ -235,10 +237,14 @@ class _Item(Struct, gc=False):
     linkId: Scalar = None
     answer: Raw = _ABSENT
     item: Raw = _ABSENT
+    subject: Raw = _ABSENT
+    """STU3: whom it is about, where that is not whom the response is about."""
     extension: Raw = _ABSENT
     modifierExtension: Raw = _ABSENT
 
 
+_IS_SUBJECT = Raw(b'{"url":"http://hl7.org/fhir/StructureDefinition/questionnaireresponse-isSubject"}')
+"""What R4 has in its place."""
 _Marks = tuple[list[Raw], list[Raw]]
 """Modifier extensions, and extensions that say whom answers are about, of an item and all around it."""
 
@@ -288,6 +294,8 @@ def _marked(item: _Item, around: _Marks) -> _Marks:
         modifiers = [*modifiers, *decode(bytes(item.modifierExtension), list[Raw])]
     if item.extension is not None and CHANGES_MEANING.search(bytes(item.extension)):
         about = [*about, *decode(bytes(item.extension), list[Raw])]
+    if item.subject is not None and bytes(item.subject) not in _EMPTY:
+        about = [*about, _IS_SUBJECT]
     return modifiers, about
 
 
