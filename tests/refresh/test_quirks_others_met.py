@@ -6,13 +6,14 @@ import zlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlencode
 
 import pytest
 from exporting import ndjson
 from hospital_with_faults import Answered, Asked
 from quirky_hospitals import TYPES, Nights, Place, Quirk, both, on, refused, says, two_nights
-from quirky_steps import PARTIAL, TOKEN, capped, page_of, weights
+from quirky_steps import PARTIAL, TOKEN, capped, page_of, uncounted, weights
 
 from connectors.outside.times import instant, zulu
 
@@ -76,6 +77,33 @@ def accurate_alone(place: Place) -> None:
         return Answered({**page, "total": len(found)})
 
     place.fault(count)
+
+
+def found_by_patient(place: Place, asked: Asked) -> Answered | None:
+    """Nothing is found, and no error told, but where a patient is named."""
+    if asked.value("patient") or asked.value("page"):
+        return None
+    page: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    return Answered(page | {"total": 0} if place.server.counts else page)
+
+
+def empty_in_front(pages: int) -> Callable[[Place], None]:
+    """So many pages bring nothing, each with a link of its own; thirty in a row are one too many."""
+
+    def page(place: Place, asked: Asked) -> Answered | None:
+        came = int(asked.value("empty", "0"))
+        asked.params = [each for each in asked.params if each[0] != "empty"]
+        if asked.value("_summary") or asked.value("page") or came >= pages:
+            return None
+        address = f"{place.server.base_url}/Observation?{urlencode([*asked.params, ('empty', str(came + 1))])}"
+        link = [{"relation": "next", "url": address}]
+        return Answered({"resourceType": "Bundle", "type": "searchset", "link": link})
+
+    def arrange(place: Place) -> None:
+        place.beside.enter_context(patch("connectors.roads.search.EMPTY", 30))
+        weights(page)(place)
+
+    return arrange
 
 
 def without_one(place: Place, asked: Asked) -> Answered:
@@ -335,6 +363,23 @@ QUIRKS: dict[str, Quirk] = {
         weights(without_one, nights=(1,)), statuses=PARTIAL, words=("without", "")
     ),
     "an empty page stands in front": Quirk(weights(filtered)),
+    "many empty pages stand in front": Quirk(empty_in_front(28)),
+    "empty pages lead to others for ever": Quirk(
+        empty_in_front(10**6),
+        statuses=("partial", "partial"),
+        words=("in a circle", "in a circle"),
+        stays=WEIGHTS,
+        lacks=frozenset({23.5, *(20 + number for number in range(13))}),
+    ),
+    "nothing is found unless a patient is named": Quirk(
+        both(knows("_summary", "patient", "_id"), weights(found_by_patient)), words=("by patient",) * 2
+    ),
+    "nothing is found, nor counted, unless a patient is named": Quirk(
+        both(knows("patient", "_id"), uncounted, weights(found_by_patient)), words=("by patient",) * 2
+    ),
+    "nothing is found from the second night on unless a patient is named": Quirk(
+        both(knows("_summary", "patient", "_id"), weights(found_by_patient, nights=(2,))), words=("", "by patient")
+    ),
     "the last page leads to an empty one": Quirk(both(capped(5), weights(leads_to_nothing))),
     "the last page leads back to the first": Quirk(both(capped(5), weights(leads_back))),
     "links are escaped as for a web page": Quirk(both(capped(5), weights(escaped))),
