@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from connectors.formats.bundles import held_in, is_bundle
+from connectors.formats.bundles import BUNDLE, held_in, is_bundle
 
 _WORD = b'"Binary"'
+HOLDERS = frozenset({BUNDLE, "Binary"})
+"""Resource types that may hold others."""
 _AT_MOST = 2048
 """Bytes in which a resource says its type."""
 

@@ -65,8 +65,7 @@ class _Question(Struct, gc=False):
     linkId: Scalar = None
     code: list[Coding | None] | Coding | None = None
     answerOption: list[_Option | None] | None = None
-    option: list[_Option | None] | None = None
-    """STU3's name for `answerOption`."""
+    option: list[_Option | None] | None = None  # STU3's name
     item: "list[_Question | None] | None" = None
 
 
@@ -93,8 +92,7 @@ class _Known(Struct, gc=False, omit_defaults=True):
 def kept_questionnaire(raw: bytes) -> bytes | None:
     """A Questionnaire → the codes of its questions by linkId, and what their answers score. Raises Unusable."""
     source: _Questionnaire = decode(without_modified(raw)[0] if b'"modifierExtension"' in raw else raw, _Questionnaire)
-    status = text_of(source.status).lower()
-    if status == "entered-in-error":
+    if (status := text_of(source.status).lower()) == "entered-in-error":
         return None
     if status not in ("draft", "active", "retired", "unknown", ""):
         raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "status")
@@ -237,14 +235,12 @@ class _Item(Struct, gc=False):
     linkId: Scalar = None
     answer: Raw = _ABSENT
     item: Raw = _ABSENT
-    subject: Raw = _ABSENT
-    """STU3: whom it is about, where that is not whom the response is about."""
+    subject: Raw = _ABSENT  # STU3's, in place of the extension
     extension: Raw = _ABSENT
     modifierExtension: Raw = _ABSENT
 
 
 _IS_SUBJECT = Raw(b'{"url":"http://hl7.org/fhir/StructureDefinition/questionnaireresponse-isSubject"}')
-"""What R4 has in its place."""
 _Marks = tuple[list[Raw], list[Raw]]
 """Modifier extensions, and extensions that say whom answers are about, of an item and all around it."""
 

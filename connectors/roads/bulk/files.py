@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from connectors.client.fhir_client import FhirClient, Gone
-from connectors.formats.folded import folds, held_by
+from connectors.formats.folded import HOLDERS, folds, held_by
 from connectors.formats.gzip import file_blocks, plain
 from connectors.formats.json import is_document
 from connectors.formats.meter import Meter, TooLarge
@@ -116,19 +116,23 @@ class Files:
         self.settle()
         return read_lines(path, cap=self.limits.line_bytes)
 
-    def _unfolded(self, path: Path) -> Iterator[bytes | Problem]:
-        """The lines of a file, with what Bundles and Binaries of FHIR hold in their place."""
+    def _resources(self, path: Path, *, folded: bool) -> Iterator[bytes | Problem]:
+        """The lines of a file; of one that is `folded` with what Bundles and Binaries of FHIR hold in their place."""
         for line in self._lines(path):
-            if isinstance(line, Problem):
-                yield line
-            else:
+            if folded and not isinstance(line, Problem):
                 yield from held_by(line)
+            else:
+                yield line
 
     def _sorted_out(self, path: Path) -> "_Sorted":
         """What a file holds that is not line for line what its type begins with."""
-        folded = sum(not isinstance(line, Problem) and folds(line) for line in self._lines(path))
-        kinds = Counter(map(_kind, self._unfolded(path) if folded else self._lines(path)))
-        return _Sorted(kinds, bool(folded), is_document(next(plain(file_blocks(path)), b"")))
+        kinds = Counter(map(_kind, self._lines(path)))
+        folded = not HOLDERS.isdisjoint(kinds) and any(
+            not isinstance(line, Problem) and folds(line) for line in self._lines(path)
+        )
+        if folded:
+            kinds = Counter(map(_kind, self._resources(path, folded=True)))
+        return _Sorted(kinds, folded, is_document(next(plain(file_blocks(path)), b"")))
 
     # ------------------------------------------------------------ several types in a file
 
@@ -148,10 +152,10 @@ class Files:
         for name in self.wanted:
             kept = {name, ""} if name == own else {name}
             if count := sum(found[kind] for kind in kept):
-                self._land(part, name, path, kept)
+                self._land(part, name, path, kept, folded=sorted_out.folded)
                 part.types[name] = count
         if found[MESSAGES]:
-            messages = self._land(part, f"{MESSAGES}-{EXPORT}", path, {MESSAGES})
+            messages = self._land(part, f"{MESSAGES}-{EXPORT}", path, {MESSAGES}, folded=sorted_out.folded)
             part.messages = found[MESSAGES]
             self._weigh(part, messages)
         self.landing.discard([path])
@@ -169,11 +173,10 @@ class Files:
             reason = f"a file of the export holds {found['']} lines of which the type cannot be told"
             part.short.append(_short(part, GapCause.UNKNOWN_TYPE, reason))
 
-    def _land(self, part: ManifestPart, stem: str, path: Path, kinds: Collection[str]) -> Path:
+    def _land(self, part: ManifestPart, stem: str, path: Path, kinds: Collection[str], *, folded: bool) -> Path:
         target = self._target(stem)
-        lines = (
-            line + b"\n" for line in self._unfolded(path) if not isinstance(line, Problem) and _kind(line) in kinds
-        )
+        held = self._resources(path, folded=folded)
+        lines = (line + b"\n" for line in held if not isinstance(line, Problem) and _kind(line) in kinds)
         self.landing.write(target, lines)
         part.files.append(target.name)
         return target
