@@ -24,7 +24,7 @@ from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 """By this a development tool has `jsonschema` check IRIs: its grammar takes seconds, and no schema here has one."""
 
-pytest_plugins = [
+SUBJECTS = [
     "apache_kafka",
     "hospital_with_faults",
     "exporting",
@@ -40,6 +40,14 @@ pytest_plugins = [
     "tables_once",
 ]
 """Fixtures by subject, files of `support/`."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that hands the tests to others has no need of fixtures, whose imports cost it seconds before any other begins."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not config.getoption("numprocesses", None):
+        for subject in SUBJECTS:
+            config.pluginmanager.import_plugin(subject)
+
 
 settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
@@ -61,8 +69,22 @@ LONGEST = (
     "end_to_end/test_new_ehr.py",
     "refresh/test_workers.py",
     "pages/test_pre_visit_plan.py",
+    "end_to_end/test_three_roads.py",
+    "security/test_pages_and_api.py",
+    "registry/test_across.py",
+    "refresh/test_deliveries.py",
+    "home/test_family.py",
+    "registry/test_reading.py",
+    "pages/test_site_report.py",
+    "refresh/test_cohorts.py",
+    "refresh/test_nights_with_faults.py",
+    "refresh/test_exports_with_faults.py",
+    "end_to_end/test_steps.py",
+    "end_to_end/test_planted.py",
+    "refresh/test_derive.py",
+    "publisher/test_restored_state.py",
 )
-"""Files of a minute and more begin first, else one of them is what all others wait for at the end."""
+"""Files that take long for their number of tests begin first, else one of them is what all others wait for at the end."""
 
 
 def pytest_collection_finish() -> None:

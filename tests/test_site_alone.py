@@ -52,6 +52,7 @@ def test_what_ends_a_night_for_good_is_not_tried_again() -> None:
     assert named <= {f"MAINSTEM_{name.upper()}" for name in Settings.model_fields} | {"MAINSTEM_LOG"}
 
 
+@pytest.mark.slow
 def test_what_the_timer_starts_refreshes_the_site_by_its_name(lhn: Network, tmp_path: Path) -> None:
     """With the settings alone, in another folder."""
     deliver(children(1), tmp_path / "in")

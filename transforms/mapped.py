@@ -181,11 +181,14 @@ class Outcomes(NamedTuple):
         if not self.unusual:
             return self.usual  # type: ignore[return-value] # none is None
         found: list[Mapped] = []
-        for place, record in enumerate(self.usual):
-            if record is not None:
-                found.append(record)
-            elif with_alike or not isinstance(self.unusual[place].records, Alike):
-                found += self.unusual[place].records
+        behind = 0
+        for place in sorted(self.unusual):
+            found += self.usual[behind:place]  # type: ignore[arg-type] # none is None
+            behind = place + 1
+            records = self.unusual[place].records
+            if with_alike or not isinstance(records, Alike):
+                found += records
+        found += self.usual[behind:]  # type: ignore[arg-type]
         return found
 
     def sign(self, digests: Sequence[bytes]) -> None:

@@ -22,10 +22,11 @@ from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
 from transforms.identity import identity_of
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, joined
 from transforms.privacy import FieldPolicy, Pseudonyms
-from transforms.privacy.pseudonyms import keyed
+from transforms.privacy.pseudonyms import all_keyed
 from transforms.reading.counting import Count, count_of
 from transforms.reading.lending import Links
 from transforms.reading.noticed import Noticed
+from transforms.reading.reader import Reader
 from transforms.reading.readers import Readers
 from transforms.reading.references import LookUp, LookUpLent, References
 from transforms.resources import declared, declared_in
@@ -109,9 +110,11 @@ class Mapper:
 
     def _map_some(self, lines: Sequence[bytes]) -> Outcomes:
         name = _opened(lines[0]) if lines else b""
-        opening = _OPENING + name + b'"'
-        if name in self._types and all(map(methodcaller("startswith", opening), lines)):
-            return self._read(name, lines)
+        if name in self._types:
+            if (found := self._read_at_once(name, lines)) is not None:
+                return found
+            if all(map(methodcaller("startswith", _OPENING + name + b'"'), lines)):
+                return self._read(name, lines)
         outcomes = Outcomes([None] * len(lines), {}, [], [], [])
         groups: dict[bytes, list[int]] = {}
         for place, line in enumerate(lines):
@@ -171,7 +174,7 @@ class Mapper:
 
         Keyed with the mapping's identity, so that under another mapping none is recognised.
         """
-        return list(map(keyed(blake2b(key=self.identity(resource_type), digest_size=len(NO_LINE))), lines))
+        return all_keyed(blake2b(key=self.identity(resource_type), digest_size=len(NO_LINE)))(lines)
 
     def shown_coding(self, system: str | None, code: str) -> tuple[str, str]:
         """A coding of the source as records carry it: what is local and not plain is hashed."""
@@ -235,6 +238,14 @@ class Mapper:
         ours += [f"{path}: left out" for path in sorted(self.noticed.dropped)]
         self.noticed.update(before)
         return [*ours, *(finding for finding in conforms(line) if finding not in ours)]
+
+    def _read_at_once(self, name: bytes, lines: Sequence[bytes]) -> Outcomes | None:
+        """Lines that all say to be of this type, with no field but those met before, as nearly all do; None where that is not so."""
+        reader = self._readers.of(name, len(lines))
+        try:
+            return reader.read(lines, met=True) if isinstance(reader, Reader) else None
+        except _UNREADABLE:
+            return None
 
     def _read(self, name: bytes, lines: Sequence[bytes]) -> Outcomes:
         """Lines of one type. Where one cannot be read, the halves are, until it stands alone."""

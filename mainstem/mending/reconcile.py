@@ -116,6 +116,8 @@ class _Comparing:
         self._mine = sources.index(source) if source in sources else -1
         self._types = [TYPES.get(schema, "") for schema in topic.schemas]
         self.records = self.unjudged = 0
+        self.differing: list[int] = []
+        """The shares in which something differed when all were counted."""
 
     def count(self) -> Reconciled:
         """How many differ, by kind."""
@@ -124,8 +126,11 @@ class _Comparing:
             for rows in self._state.mending.standing(self.site):
                 held.add(rows)
             for share in range(SHARES):
-                for each in self._share(share, held.lines(share)):
-                    differences[each.kind] = differences.get(each.kind, 0) + 1
+                kinds = [each.kind for each in self._share(share, held.lines(share))]
+                for kind in kinds:
+                    differences[kind] = differences.get(kind, 0) + 1
+                if kinds:
+                    self.differing.append(share)
         topic = self._topic
         return Reconciled(self.site, self.records, topic.events, differences, self.unjudged, topic.unreadable, {}, 0)
 
@@ -188,7 +193,7 @@ def _mend(
         )
     mended: dict[Kind, int] = {}
     with publisher_of(comparing.site, settings, state.outbox, notice=notice) as publisher:
-        for share in range(SHARES):
+        for share in comparing.differing:
             some = [each for each in comparing.share(share) if not (too_many and each.kind == "extra")]
             if some:
                 for kind in _mend_share(state, comparing.site, some, publisher, notice):

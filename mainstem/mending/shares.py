@@ -1,6 +1,7 @@
 """Lines of one length, set down on the disk by their first byte: 256 shares, each small enough to be looked at as a whole."""
 
 from collections.abc import Iterable, Iterator
+from io import BufferedRandom
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -15,8 +16,8 @@ class Shares:
 
     def __init__(self, folder: Path, line: Struct) -> None:
         folder.mkdir(exist_ok=True)
-        self._line = line
-        self._files = [(folder / f"{share:02x}").open("w+b") for share in range(SHARES)]
+        self._folder, self._line = folder, line
+        self._files: dict[int, BufferedRandom] = {}
         self.buffers = [bytearray() for _ in range(SHARES)]
 
     def add(self, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -30,19 +31,22 @@ class Shares:
                 self.write(share)
 
     def write(self, share: int) -> None:
-        """Empties a buffer."""
+        """Empties a buffer; the first time, into a new file."""
+        if share not in self._files:
+            self._files[share] = (self._folder / f"{share:02x}").open("w+b")
         self._files[share].write(self.buffers[share])
         self.buffers[share].clear()
 
     def lines(self, share: int) -> Iterator[tuple[Any, ...]]:
         """All of a share, in the order in which they were set down."""
-        file = self._files[share]
-        file.seek(0)
-        held = file.read() + self.buffers[share]
-        file.seek(0, 2)
+        held = bytes(self.buffers[share])
+        if file := self._files.get(share):
+            file.seek(0)
+            held = file.read() + held
+            file.seek(0, 2)
         return self._line.iter_unpack(held)
 
     def close(self) -> None:
         """Forgets them."""
-        for file in self._files:
+        for file in self._files.values():
             file.close()

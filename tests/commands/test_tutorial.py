@@ -86,6 +86,7 @@ def same(name: str, screen: str) -> None:
     assert block[1] == screen
 
 
+@pytest.mark.slow
 def test_from_a_folder_to_events(play: Player, home: Path) -> None:
     """From nothing."""
     write_delivery(home / "export", sound_child())

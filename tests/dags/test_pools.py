@@ -48,6 +48,7 @@ def run(python: Path, program: str, **environment: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_task_of_a_site_waits_in_its_pool_and_the_doc_is_its_runbook(sites: Path, tmp_path: Path) -> None:
     """The refresh and the replay in one; a broken file's too. The doc links to the last report and to the pages that answer."""
     environment = {

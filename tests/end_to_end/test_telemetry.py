@@ -88,6 +88,7 @@ def attributes(span: Any) -> dict[str, Any]:
     return {each.key: each.value.string_value or each.value.int_value for each in span.attributes}
 
 
+@pytest.mark.slow
 def test_a_load_is_one_trace_from_pull_to_consumer(lhn: Network, collector: Collector, tmp_path: Path) -> None:
     """Its id stands in every event; the consumer's work hangs below it; nothing of a patient is in what is sent."""
     deliver(children(2), tmp_path / "west")
@@ -133,7 +134,13 @@ def test_a_load_is_one_trace_from_pull_to_consumer(lhn: Network, collector: Coll
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("sent", ["00-" + "ab" * 16 + "-" + "cd" * 8 + "-01", "00-" + "f" * 400 + "-1-01", ""])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01",
+        *(pytest.param(sent, marks=pytest.mark.slow) for sent in ("00-" + "f" * 400 + "-1-01", "")),
+    ],
+)
 def test_a_request_of_the_registry_is_linked_to_the_loads_it_tells_of(
     lhn: Network, collector: Collector, tmp_path: Path, sent: str
 ) -> None:
@@ -185,6 +192,7 @@ def serving_api(lhn: Network, **environment: str) -> Iterator[tuple[str, Callabl
             process.wait(30)
 
 
+@pytest.mark.slow
 def test_off_it_costs_nothing_and_says_nothing(lhn: Network, tmp_path: Path) -> None:
     """No header more, and nothing of OpenTelemetry is imported by a run."""
     deliver(children(1), tmp_path / "west")
@@ -211,6 +219,7 @@ def test_off_it_costs_nothing_and_says_nothing(lhn: Network, tmp_path: Path) -> 
     assert telemetry.piece("transaction") is None
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_away_fails_no_load(lhn: Network, tmp_path: Path) -> None:
     deliver(children(1), tmp_path / "west")
     on = {

@@ -235,8 +235,7 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Place:
 
 
 BOTH = [
-    ("sqlite", SEEDS[0]),
-    *(pytest.param("sqlite", seed, marks=pytest.mark.slow) for seed in SEEDS[1:]),
+    *(pytest.param("sqlite", seed, marks=pytest.mark.slow) for seed in SEEDS),
     *(pytest.param("postgresql", seed + 500, marks=pytest.mark.slow) for seed in SEEDS[: (len(SEEDS) + 3) // 4]),
 ]
 

@@ -66,6 +66,7 @@ def _kill_and_run(lhn: Network, site: Path, moments: random.Random) -> None:
         run.wait()
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_publishes_beside_leaves_no_publisher_behind(lhn: Network, tmp_path: Path) -> None:
     """kill -9 of a first load large enough to publish in a second process: that one drains, ends and frees the site."""
     deliver(children(60, visits=80), tmp_path / "large")
@@ -108,6 +109,7 @@ def test_two_runs_at_once_give_the_events_of_one(lhn: Network, delivery: Path) -
     assert len(lhn.events()) == CHILDREN * (5 + VISITS * 5)
 
 
+@pytest.mark.slow
 def test_the_landing_folder_lost_in_mid_run_is_read_again(
     lhn: Network, delivery: Path, tmp_path: Path, make_network: Callable[..., Network]
 ) -> None:

@@ -1,7 +1,7 @@
 """Groups beside everybody in results that are kept and told: as SQL counts them, and nobody of a few to be reckoned."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +16,14 @@ from sqlalchemy import Engine, select
 from mainstem.consumer.ledger import metadata as ledger
 from schemas.feedback import ALL_SITES, FeedbackEvent
 from schemas.outcomes import Coverage, DerivedObservation, Person
+from services.measures.cells import suppressed
 from services.measures.compile.from_registry import persons_of
 from services.measures.compile.sql_tables import STRATA
 from services.measures.evaluate.counts import evaluate
 from services.measures.evaluate.groups import group_of
 from services.measures.evaluate.periods import periods
 from services.measures.evaluate.scripts import tables_of
+from services.measures.evaluate.surveys import Asked, surveys
 from services.measures.keeping.grouped import strata_together, without_few
 from services.measures.keeping.keeper import Keeper
 from services.measures.keeping.plans import network_plan
@@ -29,6 +31,7 @@ from services.measures.keeping.standing import official
 from services.measures.keeping.tables import group, result
 from services.measures.library import measures
 from services.measures.official import definition
+from services.measures.returned import measure_reports
 from services.registry.database import open_registry, reading
 
 MONTHS = periods("month", "2026-09", "2026-10-31")
@@ -150,6 +153,65 @@ def test_what_is_told_holds_no_group_of_a_few(kept: tuple[Engine, Keeper]) -> No
     assert min(sizes.values()) >= 11
     assert sizes[ALL_SITES, "sex", "male"] == 45
     assert not {key for key in sizes if key[:2] == ("northside", "language")}  # all but one: that one could be reckoned
+
+
+Sizes = dict[tuple[str, str | None], int]
+"""By kind and group, how many people."""
+
+
+@pytest.mark.parametrize("slug", ["cf2", "cf1"])
+@pytest.mark.parametrize("site", ["northside", "west"])
+def test_every_road_tells_the_same_groups(kept: tuple[Engine, Keeper], site: str, slug: str) -> None:
+    """The event, the report that a site pulls, and its page, which shows its own people whole."""
+    engine, keeper = kept
+    measure, asked = measures()[slug], Asked({}, MONTHS["2026-10"], MONTHS["2026-10"])
+    with reading(engine) as connection:
+        whole = _counted(
+            (kind, each.stratum, each.seen)
+            for kind in measure.strata
+            for each in evaluate(connection, measure, {"2026-10": MONTHS["2026-10"]}, by=kind)
+            if each.site == site
+        )
+        on_page = surveys(connection, measure, asked, site=site)[site].strata
+    events = [FeedbackEvent.model_validate_json(each.value) for each in keeper.waiting(1000)]
+    (event,) = (e for e in events if (e.site, e.measure, e.period.name) == (site, measure.id, "2026-10"))
+    (report,) = measure_reports([event])
+
+    enough = _enough(whole, measure.strata)
+    assert whole.keys() > enough.keys() > set()
+    assert _of_event(event) == enough
+    assert _of_report(report) == enough
+    shown = _counted((kind, each.stratum, each.seen) for kind, found in on_page.items() for each in found)
+    assert shown == (whole if measure.kind == "share" else {})
+
+
+def _counted(rows: Iterable[tuple[str, str | None, int]]) -> Sizes:
+    return {(kind, name): size for kind, name, size in rows}
+
+
+def _enough(whole: Sizes, kinds: Iterable[str]) -> Sizes:
+    """Without those of a few, and those by which they could be reckoned."""
+    cells = {kind: suppressed({name: n for (its, name), n in whole.items() if its == kind}) for kind in kinds}
+    return _counted((kind, name, n) for kind, found in cells.items() for name, n in found.items() if n is not None)
+
+
+def _of_event(event: FeedbackEvent) -> Sizes:
+    return _counted(
+        (kind, each.group, each.populations["initial-population"])
+        for kind, found in event.strata.items()
+        for each in found
+    )
+
+
+def _of_report(report: dict[str, Any]) -> Sizes:
+    (whole,) = report["group"]
+    return _counted(
+        (by["code"][0]["text"], None if (name := each["value"]["text"]) == "not known" else name, population["count"])
+        for by in whole["stratifier"]
+        for each in by["stratum"]
+        for population in each["population"]
+        if population["code"]["coding"][0]["code"] == "initial-population"
+    )
 
 
 def groups(**sizes: int) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from persons import value_sets
@@ -18,6 +19,7 @@ from services.measures.official import definition
 from services.measures.official.editions import EDITIONS
 
 
+@pytest.mark.slow
 @settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(lives=people(), year=st.sampled_from(list(EDITIONS)))
 def test_all_give_one_answer(registry: Engine, lives: list[list[Record]], year: int) -> None:

@@ -86,6 +86,7 @@ def test_nobody_answered(small_registry: Engine) -> None:
         assert coproduced(connection, SINCE) == []
 
 
+@pytest.mark.slow
 def test_the_pages_tell_it_of_five_forms_and_more(small_registry: Engine, tmp_path: Path) -> None:
     """Of everybody to everybody; by site and group to the coordinator; of four forms nothing."""
     client = TestClient(make_app(small_registry, network="lhn", gate=gate_for(tmp_path), clock=lambda: NOW))

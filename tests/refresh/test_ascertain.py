@@ -99,6 +99,7 @@ def deliver(folder: Path, *people: Json) -> None:
     (folder / "Patient.ndjson").write_text("".join(json.dumps(each) + "\n" for each in people))
 
 
+@pytest.mark.slow
 def test_each_other_reason_is_told_where_it_is_the_one(lhn: Network) -> None:
     """Outside the cohort; taken away; mapped and not sent; sent and not read; not loaded at all."""
     folder, listed = lhn.folder / "delivery", lhn.folder / "clinic.csv"

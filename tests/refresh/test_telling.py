@@ -22,7 +22,9 @@ def waited_for(refresh: Refresh) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("hangs", [False, True], ids=["dead", "silent"])
+@pytest.mark.parametrize(
+    "hangs", [pytest.param(False, id="dead"), pytest.param(True, id="silent", marks=pytest.mark.slow)]
+)
 def test_a_run_waits_once_for_a_broker_that_does_not_answer(
     make_refresh: Callable[..., Refresh], tmp_path: Path, silent_broker: str, hangs: bool
 ) -> None:

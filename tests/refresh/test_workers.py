@@ -179,6 +179,7 @@ def test_several_processes_give_what_one_gives(site: Callable[..., Refresh]) -> 
         )
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_takes_nothing_along(site: Callable[..., Refresh]) -> None:
     """kill -9 in the middle of a slice: another process goes on with it in the same run; nothing is read or told twice."""
     refresh = site("killed")

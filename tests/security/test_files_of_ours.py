@@ -154,6 +154,7 @@ def generous() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("generous")
 @pytest.mark.timeout(280)
 def test_every_file_of_a_whole_run_is_its_owners(lhn: Network, tmp_path: Path) -> None:

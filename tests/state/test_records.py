@@ -416,6 +416,7 @@ def test_records_are_found_by_what_stands_in_them(state: State, record: Make, at
     assert list(state.contents.codes("south")) == []
 
 
+@pytest.mark.slow
 def test_what_is_held_while_very_many_records_of_one_resource_are_saved_is_little(tmp_path: Path, at: datetime) -> None:
     """Twenty thousand members of a Group: new, told again, changed, half of them gone, all withdrawn; some at a time each."""
     state = State.open(f"sqlite:///{tmp_path}/many.db", wait_seconds=60)

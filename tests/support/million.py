@@ -36,7 +36,7 @@ def stand_by_number(connection: Connection, measure: str, version: str, persons:
     """Where so many persons stand in a measure of 2026, as whoever keeps results writes it; nobody is due, every site is to be counted."""
     postgresql = connection.dialect.name == "postgresql"
     subject = _padded("n", postgresql)
-    stands = STANDS.format(subject=f"'s-' || {subject}", source=_source(postgresql))
+    stands = STANDS.format(subject=f"'s-' || {subject}", source=numbers_up_to(postgresql))
     if postgresql:
         stands = stands.replace("n % 10 > 0", "(n % 10 > 0)::integer").replace("n % 10 > 4", "(n % 10 > 4)::integer")
     given = {"measure": measure, "version": version, "sites": sites, "count": persons}
@@ -51,14 +51,15 @@ def _padded(number: str, postgresql: bool) -> str:
     return f"lpad(({number})::text, 32, '0')" if postgresql else f"printf('%032d', {number})"
 
 
-def _source(postgresql: bool) -> str:
+def numbers_up_to(postgresql: bool) -> str:
+    """A source of rows whose `n` goes from 1 to the parameter `count`."""
     if postgresql:
         return "generate_series(1, :count) as s(n)"
     return "(with recursive s(n) as (select 1 union all select n + 1 from s where n < :count) select n from s)"
 
 
 def _insert(postgresql: bool, table: str, columns: str, values: str, sites: int, turn: int) -> str:
-    values, source = _with_days(values, postgresql, turn), _source(postgresql)
+    values, source = _with_days(values, postgresql, turn), numbers_up_to(postgresql)
     own = f"'r-' || {_padded(f'4 * n + {turn}', postgresql)}, 's-' || {_padded('n', postgresql)}, 'site-' || (n % {sites}), 1"
     when = "now()" if postgresql else "'2026-11-01 00:00:00.000000'"
     return f"insert into {table} (id, subject, site, sequence, event_time, {columns}) select {own}, {when}, {values} from {source}"

@@ -2,7 +2,7 @@
 
 import hmac
 from binascii import hexlify
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
 from transforms.mapped import REF_BYTES
@@ -30,21 +30,39 @@ class Pseudonyms:
 
     def refs(self, prefix: bytes = b"") -> Callable[[bytes], bytes]:
         """The keyed hash of prefix + message as a function without attribute look-ups, for the hot path."""
+        copy = self._with(prefix).copy
+
+        def digest(message: bytes) -> bytes:
+            hashing = copy()
+            hashing.update(message)
+            return hashing.digest()
+
+        return digest
+
+    def all_refs(self, prefix: bytes) -> Callable[[Iterable[bytes]], list[bytes]]:
+        """As `refs`, of many messages at once: a tenth of the time is the call."""
+        return all_keyed(self._with(prefix))
+
+    def _with(self, prefix: bytes) -> "blake2b":
         begun = self._begun.copy()
         begun.update(prefix)
-        return keyed(begun)
+        return begun
 
 
-def keyed(begun: "blake2b") -> Callable[[bytes], bytes]:
-    """The hash that was begun, of each message, as a function without attribute look-ups."""
+def all_keyed(begun: "blake2b") -> Callable[[Iterable[bytes]], list[bytes]]:
+    """The hash that was begun, of each of many messages."""
     copy = begun.copy
 
-    def digest(message: bytes) -> bytes:
-        hashing = copy()
-        hashing.update(message)
-        return hashing.digest()
+    def digests(messages: Iterable[bytes]) -> list[bytes]:
+        found: list[bytes] = []
+        add = found.append
+        for message in messages:
+            hashing = copy()
+            hashing.update(message)
+            add(hashing.digest())
+        return found
 
-    return digest
+    return digests
 
 
 def hexadecimal(prefix: bytes, value: bytes) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
-from itertools import repeat
+from itertools import compress, repeat
 from operator import is_not
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -34,8 +34,8 @@ class Columns:
         }
         self._contents: dict[str, list[bytes | None]] = {}
         self._companions: dict[str, list[bytes | None]] = {}
-        self._masks: dict[str, int] = {}
-        self._all = int.from_bytes(b"\1" * self.count, "little")
+        self._stands: dict[str, bytes] = {}
+        self._everywhere = b"\1" * self.count
 
     def __contains__(self, name: str) -> bool:
         return name in self._standing
@@ -74,7 +74,7 @@ class Columns:
     def add(self, name: str, contents: list[bytes | None]) -> None:
         """A field that does not stand in the resources themselves."""
         self._standing[name] = self._contents[name] = contents
-        self._masks.pop(name, None)
+        self._stands.pop(name, None)
 
     def companions(self, name: str, field: str | tuple[str, ...]) -> list[bytes | None]:
         """What stands beside a field's contents: what was lent, else another field."""
@@ -88,6 +88,8 @@ class Columns:
 
     def standing(self, name: str) -> list[int]:
         """The places where a field stands."""
+        if (stands := self._stands.get(name)) is not None:
+            return list(compress(range(self.count), stands))
         return [place for place, raw in enumerate(self._standing.get(name, ())) if raw is not None]
 
     def without(self, names: Sequence[str]) -> list[int]:
@@ -95,7 +97,7 @@ class Columns:
         standing = 0
         for name in names:
             standing |= self._mask(name)
-        return self._places(self._all ^ standing)
+        return self._places(int.from_bytes(self._everywhere, "little") ^ standing)
 
     def with_several(self, names: Sequence[str]) -> list[int]:
         """The places where more than one of the fields stands."""
@@ -108,13 +110,16 @@ class Columns:
 
     def _mask(self, name: str) -> int:
         """Where a field stands, a byte a place: such are compared all at once."""
-        mask = self._masks.get(name)
-        if mask is None:
+        return int.from_bytes(self._where(name), "little")
+
+    def _where(self, name: str) -> bytes:
+        stands = self._stands.get(name)
+        if stands is None:
             column = self._standing.get(name, ())
             everywhere = column and all(column)
-            mask = self._all if everywhere else int.from_bytes(bytes(map(is_not, column, repeat(None))), "little")
-            self._masks[name] = mask
-        return mask
+            stands = self._everywhere if everywhere else bytes(map(is_not, column, repeat(None)))
+            self._stands[name] = stands
+        return stands
 
     def _places(self, mask: int) -> list[int]:
         return [place for place, stands in enumerate(mask.to_bytes(self.count, "little")) if stands] if mask else []
@@ -123,18 +128,18 @@ class Columns:
 def narrow(name: str, fields: Iterable[str], *, strict: bool = False) -> Any:
     """A struct of just these FHIR fields, each absent or kept as bytes; the id as a scalar.
 
-    `strict`: others but `resourceType`, which must be the name, are an error.
+    `strict`: others are an error; so is whatever does not say by its `resourceType`, which stands last, that it is of this name.
     """
     attributes = {f"f{number}": field for number, field in enumerate(fields)}
+    own = [(attribute, Scalar if field == "id" else Raw, None) for attribute, field in attributes.items()]
     return msgspec.defstruct(
         name,
-        [(attribute, Scalar if field == "id" else Raw, None) for attribute, field in attributes.items()],
-        rename=attributes,
+        [*own, ("said", Literal[name])] if strict else own,
+        rename=attributes | {"said": "resourceType"},
         omit_defaults=True,
+        kw_only=True,
         gc=False,
         forbid_unknown_fields=strict,
-        tag_field="resourceType" if strict else None,
-        tag=name if strict else None,
     )
 
 

@@ -131,7 +131,7 @@ class HeadReader:
 
     def __init__(self, resource: Resource, *, site: str, setting: Setting, leaves: Leaves) -> None:
         self._type = resource.source
-        self._ref = setting.pseudonyms.refs(resource.source.encode() + b"/")
+        self._refs = setting.pseudonyms.all_refs(resource.source.encode() + b"/")
         self._subject = Table(resource.subject, setting, lambda _field: True)
         self._is_patient = "id" in self._subject.names
         self.names = ["id", "meta", *(name for name in self._subject.names if name != "id")]
@@ -150,7 +150,7 @@ class HeadReader:
             encoded = list(map(str.encode, idents))
         if "" in idents:
             _note_where(idents, "", UNNAMED, notes)
-        refs = list(map(self._ref, encoded))
+        refs = self._refs(encoded)
         if self._is_patient:
             source.put("id", [_encode(ident) if ident else None for ident in idents])
         found = self._subject.texts(source, notes)

@@ -50,7 +50,7 @@ _ODD = 8
 """Elements of a list that are left out of it because they cannot be used; of a field with more, all is."""
 
 
-_SPARSE = 4
+_SPARSE = 2
 """A field that stands in one of so many, or fewer, is asked for there alone: a pair for each resource is what it costs."""
 
 

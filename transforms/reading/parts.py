@@ -78,9 +78,13 @@ class PartReader:
         self._table = table
         self._names = list(dict.fromkeys([*table.names, *filter(None, [self._known_by])]))
         self._twice = Note(Reason.DUPLICATE_KEY, self.field)
-        self._unread = [name for name in self._names if name not in table.memories and name not in table.said_absent]
         part: Any = narrow("Part", self._names)
         self._decode = msgspec.json.Decoder(list[part]).decode
+        self._unread = [
+            f"f{number}"
+            for number, name in enumerate(self._names)
+            if name not in table.memories and name not in table.said_absent
+        ]
         self._keyed = setting.pseudonyms.refs(b"part/")
         self._numbers: dict[bytes | None, bytes] = {}
 
@@ -89,7 +93,7 @@ class PartReader:
 
         Where whoever reads a field finds a key twice in it, all are read again, looked into to their depths.
         """
-        parts = self._read(source, split, deep=bool(self._unread) or self._spread is not None)
+        parts = self._read(source, split, deep=self._spread is not None)
         if any(note.reason is Reason.DUPLICATE_KEY for noted in parts.notes.values() for note in noted):
             parts = self._read(source, split, deep=True)
         return parts
@@ -137,16 +141,20 @@ class PartReader:
         return self._spread(content, beside, lent)
 
     def _parts_in(self, content: bytes, start: int, notes: Notes, *, looked_into: bool) -> list[Struct] | None:
-        """The elements of a list; None where a key stands twice in it. Written again, they are as long as it, or a key stood twice."""
+        """The elements of a list; None where a key stands twice in it, but in fields that are read. Written again, they are as long as it,
+        or a key stood twice."""
         try:
             parts: list[Struct] = self._decode(content)
         except msgspec.ValidationError:
             if not looked_into and has_key_twice(content):
                 return None
             return self._one_by_one(content, start, notes)
-        if not looked_into and len(_encode(parts)) != len(content) and has_key_twice(content):
-            return None
-        return parts
+        if looked_into:
+            return parts
+        if len(_encode(parts)) != len(content):
+            return None if has_key_twice(content) else parts
+        unread = [raw for part in parts for name in self._unread if (raw := getattr(part, name)) is not None]
+        return None if unread and has_key_twice(_encode(unread)) else parts
 
     def _one_by_one(self, content: bytes, start: int, notes: Notes) -> list[Struct]:
         """Parts of which one has another shape than FHIR's; that one is noted."""

@@ -4,7 +4,7 @@ from binascii import hexlify
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import repeat
+from itertools import count, repeat
 
 from schemas.problems import Problem, Reason
 from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Depends, Mapped, Outcome, Outcomes, new_record
@@ -101,9 +101,10 @@ class Reader:
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
         self._leaves_parent, self._leaves_parts = leaves("parent"), leaves("parts")
 
-    def read(self, lines: Sequence[bytes]) -> Outcomes:
-        """What becomes of lines of this type. Raises msgspec's and Unicode's errors, before anything is counted, where one is no JSON object."""
-        names, resources, twice = self._whole.decode(lines)
+    def read(self, lines: Sequence[bytes], *, met: bool = False) -> Outcomes:
+        """What becomes of lines of this type. Raises msgspec's and Unicode's errors, before anything is counted, where one is no JSON object;
+        with `met` also where one is of another type or has a field that was not met before."""
+        names, resources, twice = self._whole.decode_met(lines) if met else self._whole.decode(lines)
         source = Columns(names, resources)
         notes = Notes(list)
         heads = self._heads.read(source, notes)
@@ -258,7 +259,10 @@ class Reader:
         self._count_parts(last - first, unusable, outcome)
         if outcome is not None:
             return outcome
-        records = self._part_records(_flagged(whole, seen), numbers, first, usable, before, shared, parts)
+        placed = [(numbers[index], first + index) for index, _ in usable]
+        records = self._part_records(_flagged(whole, seen), placed, before, parts)
+        flagged = zip(records[1:], usable, strict=True)
+        records[1:] = [_flagged(record, [*shared, *inner]) for record, (_, inner) in flagged]
         own = len(records)
         if self._besides is not None:
             of_each: list[list[Note]] = [seen, *([*shared, *inner] for _, inner in usable)]
@@ -274,37 +278,28 @@ class Reader:
     ) -> Outcome:
         """What becomes of a resource where nothing was noticed, in it or in its parts, as is usual."""
         self._noticed.parts[self._type, ""] += len(numbers)
-        usable: list[tuple[int, list[Note]]] = [(index, []) for index in range(len(numbers))]
-        records = self._part_records(whole, numbers, first, usable, before, [], parts)
+        records = self._part_records(whole, list(zip(numbers, count(first), strict=False)), before, parts)
         return Outcome(self._type, whole.id[:REF_BYTES], records, False, whole.updated)
 
     def _part_records(
-        self,
-        whole: Mapped,
-        numbers: Sequence[bytes],
-        first: int,
-        usable: Sequence[tuple[int, list[Note]]],
-        before: list[bytes],
-        shared: list[Note],
-        parts: Elements,
+        self, whole: Mapped, placed: Sequence[tuple[bytes, int]], before: list[bytes], parts: Elements
     ) -> list[Mapped]:
-        """The record of the whole, and those of its usable parts."""
-        ref = whole.id[:REF_BYTES]
-        name, front = hexlify(ref), b'"' + b"".join(before)
-        opening = self._head + name
+        """The record of the whole, and those of its usable parts: four bytes of each, and its place among the elements."""
+        ids, kind, subject, content, provenance, *others = whole
+        ref = ids[:REF_BYTES]
+        name = hexlify(ref)
+        opening, front = self._head + name, b"".join((b'"', *before))
         end = b',"parent":"r-%b%b"}' % (name, _WHOLE_HEX) if self._leaves_parent else b"}"
-        provenance = whole.provenance.partition(b',"flags":')[0]
-        records = []
-        for index, inner in usable:
-            number = numbers[index]
-            own = [texts[first + index] for texts in parts.texts]
-            text = b"".join((opening, hexlify(number), front, *own, end))
-            record = new_record((ref + number, whole.type, whole.subject, text, provenance, *whole[5:]))
-            notes = [*shared, *inner]
-            records.append(_flagged(record, notes) if notes else record)
+        plain = provenance.partition(b',"flags":')[0]
+        records: list[Mapped] = []
+        for number, place in placed:
+            text = b"".join((opening, hexlify(number), front, *[texts[place] for texts in parts.texts], end))
+            records.append(new_record((ref + number, kind, subject, text, plain, *others)))
         if records and self._leaves_parts:
-            listed = b'","r-'.join(sorted([name + hexlify(numbers[index]) for index, _ in usable]))
-            whole = new_record((*whole[:3], b'%b,"parts":["r-%b"]}' % (whole.content[:-1], listed), *whole[4:]))
+            listed = b'","r-'.join(sorted([name + hexlify(number) for number, _ in placed]))
+            whole = new_record(
+                (ids, kind, subject, b'%b,"parts":["r-%b"]}' % (content[:-1], listed), provenance, *others)
+            )
         return [whole, *records]
 
     def _count_parts(self, read: int, unusable: Sequence[Note], outcome: Outcome | None) -> None:

@@ -52,15 +52,19 @@ class Whole:
     def decode(self, lines: Sequence[bytes]) -> Decoded:
         """The resources. Raises msgspec's and Unicode's errors where a line is none."""
         try:
-            return self._decoded(lines, self._met)
+            return self.decode_met(lines)
         except msgspec.ValidationError:
             learnt = self._learn(lines)
         if learnt:
             try:
-                return self._decoded(lines, self._met)
+                return self.decode_met(lines)
             except msgspec.ValidationError:
                 pass
         return self._decoded(lines, tuple(sorted(self.declared.union(self._met))), strict=False)
+
+    def decode_met(self, lines: Sequence[bytes]) -> Decoded:
+        """The resources, where they are of this type and have no field but those met. Raises as `decode`, and where they have."""
+        return self._decoded(lines, self._met)
 
     def _learn(self, lines: Sequence[bytes]) -> bool:
         """Whether there were fields to be met, taken in all at once."""

@@ -193,10 +193,14 @@ def _step_number_postgresql(element: step_number, compiler: Any, **kw: Any) -> s
 
 @compiles(later, "sqlite")
 def _later_sqlite(element: later, compiler: Any, **kw: Any) -> str:
-    """SQLite carries a missing day into the next month, so the month's last is the smaller of the two."""
+    """SQLite carries a missing day into the next month, so the month's last is the smaller of the two. What is moved by `0` is not moved."""
     day, months, days = _parts(element, compiler, **kw)
+    by_days = "" if days == "0" else f", ({days}) || ' days'"
+    if months == "0":
+        return f"date({day}{by_days})"
     month_end = f"date({day}, 'start of month', (({months}) + 1) || ' months', '-1 day')"
-    return f"date(min(date({day}, ({months}) || ' months'), {month_end}), ({days}) || ' days')"
+    moved = f"min(date({day}, ({months}) || ' months'), {month_end})"
+    return f"date({moved}{by_days})" if by_days else moved
 
 
 @compiles(later, "postgresql")

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, Select, Table, func, select
@@ -10,8 +11,10 @@ from sqlalchemy import Connection, FromClause, Select, Table, func, select
 from services.measures.compile.people import Person, Record
 from services.registry.tables import RECORD_TABLES, history, model_fields, set_aside
 
-AT_ONCE = 500
-"""Subjects asked for in one statement."""
+FIRST, AT_ONCE = 64, 512
+"""Subjects asked for in one statement: at first, and at most."""
+RECORDS = 10_000
+"""So many records of theirs are held, about: of persons with many, fewer persons are asked for at once."""
 
 
 def person_of(connection: Connection, subject: str) -> Person | None:
@@ -26,18 +29,26 @@ def persons_of(
 
     A subject is of one site. What another says of it, such as the centre of a family's answers, is a person beside, who comes after.
     """
-    wanted = list(dict.fromkeys(record_types))
-    waiting: list[str] = []
-    for subject in subjects:
-        waiting.append(subject)
-        if len(waiting) == AT_ONCE:
-            yield from _persons(connection, waiting, wanted)
-            waiting = []
-    if waiting:
-        yield from _persons(connection, waiting, wanted)
+    wanted, waiting, size = list(dict.fromkeys(record_types)), iter(subjects), FIRST
+    while some := list(islice(waiting, size)):
+        found = _records(connection, some, wanted)
+        held = sum(len(records) for of_site in found.values() for records in of_site.values())
+        for subject in some:
+            for _, records in sorted(found.pop(subject, {}).items(), key=_home_first):
+                yield Person(records)
+        size = _fitting(size, held)
 
 
-def _persons(connection: Connection, subjects: list[str], record_types: list[str]) -> Iterator[Person]:
+def _fitting(size: int, held: int) -> int:
+    """For how many subjects to ask next, a power of two so that few statements differ, where the last had so many records."""
+    room = size * RECORDS // max(held, 1)
+    return min(2 * size, AT_ONCE, 1 << max(room, 1).bit_length() - 1)
+
+
+def _records(
+    connection: Connection, subjects: list[str], record_types: list[str]
+) -> dict[str, dict[str, list[Record]]]:
+    """By subject and site."""
     found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for name in record_types:
         query = _all_of(name)
@@ -48,9 +59,7 @@ def _persons(connection: Connection, subjects: list[str], record_types: list[str
         for row in rows:
             known = _known(name, fields, row)
             found[known["subject"]][known.get("site", "")].append(known)
-    for subject in subjects:
-        for _, records in sorted(found.get(subject, {}).items(), key=_home_first):
-            yield Person(records)
+    return found
 
 
 def _home_first(of_site: tuple[str, list[Record]]) -> tuple[bool, str]:

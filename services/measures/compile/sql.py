@@ -166,7 +166,7 @@ class InSql(Staged):
         rows = select(*columns).select_from(source).distinct()
         if whose is not None:
             rows = rows.where(exists(select(literal(1)).where(*same(whose, staged)).correlate(staged)))
-        return self._fill(table, rows)
+        return self._fill(table, rows, looked_up=False)
 
     def _numbers_of(self, measure: Measure, scope: Scope) -> dict[str, tuple[Sql, Any]]:
         value: Sql = null() if measure.value is None else self._number(measure.value, scope)[0]
@@ -198,7 +198,7 @@ class InSql(Staged):
         columns += [Column(name, kind) for name, (_, kind) in more.items()]
         table = self._table(f"measure_answer_{next(self._numbers)}", *columns)
         numbers = [number.label(name) for name, (number, _) in more.items()]
-        self._fill(table, select(*own.c, *answers, *numbers).select_from(source))
+        self._fill(table, select(*own.c, *answers, *numbers).select_from(source), looked_up=False)
         self._settled = named
         return table
 
@@ -495,4 +495,5 @@ class InSql(Staged):
 
 
 def _as_number(truth: Sql) -> Sql:
-    return case((truth, 1), (~truth, 0), else_=null())
+    """1, 0 or null; asked once, for what is asked twice is worked out twice, at every level again."""
+    return cast(truth, Integer)

@@ -148,10 +148,13 @@ class Staged:
         table.create(self._connection)
         return table
 
-    def _fill(self, table: Table, rows: Select[Any]) -> Table:
-        """With an index by subject; PostgreSQL looks at what it holds, else it plans for little."""
+    def _fill(self, table: Table, rows: Select[Any], *, looked_up: bool = True, one_each: bool = False) -> Table:
+        """With an index by subject, and period where it has one, if rows are `looked_up`; PostgreSQL looks at what it holds, else it
+        plans for little. `one_each`: a subject has one row, so a join of which nothing is asked is left out by the databases."""
         self._connection.execute(table.insert().from_select([each.name for each in table.c], rows))
-        Index(f"{table.name}_subject", table.c.subject, table.c.site).create(self._connection)
+        if looked_up:
+            own = (table.c[name] for name in ("subject", "site", "period") if name in table.c)
+            Index(f"{table.name}_subject", *own, unique=one_each).create(self._connection)
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(text(f"analyze {table.name}"))
         return table
@@ -190,7 +193,7 @@ class Staged:
         pays = payers_on(select(func.max(self.periods.c.known)).scalar_subquery())
         rows = by_id.outerjoin(pays, and_(*same(pays, by_id)))
         strata = [*(by_id.c[name] for name in TOLD), pays.c.payer]
-        return self._fill(table, select(by_id.c.site, by_id.c.subject, *ends, *strata).select_from(rows))
+        return self._fill(table, select(by_id.c.site, by_id.c.subject, *ends, *strata).select_from(rows), one_each=True)
 
     def _stage(self, series: Series | Pick) -> Table:
         """The table of a series; asked for by identity first, since to compare two declarations is to walk both."""
@@ -258,7 +261,7 @@ class Staged:
             end, _, side = what.partition("_") if kind == "span" else ("", "", what)
             columns.append(getattr(getattr(found, end) if end else found, side).label(each))
         table = self._table(name, *(Column(each.name, Text) for each in columns))
-        self._fill(table, select(*columns).select_from(source))
+        self._fill(table, select(*columns).select_from(source), looked_up=False)
 
     def _theirs(self, row: FromClause) -> list[Sql]:
         """Of a record of somebody of whom something is asked."""
@@ -291,14 +294,14 @@ class Staged:
         source = source.outerjoin(people, and_(*same(people, row)))
         period, key = None, [row.c.site, row.c.subject]
         if "period" in staged.c:
-            period = self.periods.alias()
-            source = source.join(period, period.c.period == staged.c.period)
             key.append(staged.c.period)
+            if self._by_period(pick.by):
+                period = self.periods.alias()
+                source = source.join(period, period.c.period == staged.c.period)
         scope = Scope(row, people, period, row)
         by = self._number(pick.by, scope)[0] if isinstance(pick.by, Field) else self._moment(pick.by, scope).earliest
-        nulls_first = case((by.is_(None), 0), else_=1)
-        order = [nulls_first, by] if pick.which == "first" else [nulls_first.desc(), by.desc()]
-        nth = func.row_number().over(partition_by=key, order_by=[*order, row.c.id])
+        order = by.asc().nulls_first() if pick.which == "first" else by.desc().nulls_last()
+        nth = func.row_number().over(partition_by=key, order_by=[order, row.c.id])
         columns = [row.c.site, row.c.subject, row.c.id, *key[2:]]
         ranked = select(*columns, nth.label("nth")).select_from(source).subquery()
         return select(*(ranked.c[each.name] for each in columns)).where(ranked.c.nth == 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, case, cast, func, literal, null, or_
+from sqlalchemy import ColumnElement, Integer, case, cast, func, literal, literal_column, null, or_
 
 from services.measures.compile.dialects import instant_text, largest, last_of_month, later, smallest
 from services.measures.compile.times import FIRST_YEAR, LAST_YEAR
@@ -114,10 +114,15 @@ def _last(day: Sql) -> Sql:
 
 
 def _moved(day: Sql, months: Sql | int, days: Sql | int) -> Sql:
-    by = [literal(each) if isinstance(each, int) else each for each in (months, days)]
+    by = [_number(each) if isinstance(each, int) else each for each in (months, days)]
     return case(
         (day < f"{FIRST_YEAR:04}", literal(EVER)), (day > f"{LAST_YEAR + 1}", literal(FOREVER_)), else_=later(day, *by)
     )
+
+
+def _number(number: int) -> Sql:
+    """None at all stands in the statement itself, so that it can be left out."""
+    return literal(number) if number else literal_column("0", Integer)
 
 
 def _years(birth: Sql, at: Sql) -> Sql:

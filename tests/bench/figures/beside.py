@@ -10,7 +10,8 @@ from typing import Any
 from bench import Bench
 from figure import Figure
 
-FEW, MANY = 5_000, 20_000
+FEW, MANY = 20_000, 60_000
+"""Fewer than fill both what is handled and what is read ahead would grow by that alone."""
 COMMON = """
 import sys; sys.path.insert(0, sys.argv.pop(1))
 import json, resource, threading, time
@@ -91,10 +92,10 @@ def figures(bench: Bench) -> Iterator[Figure]:
             kept = run(KEEPS, name, number, url)
             return kept, measuring.result() if measuring else []
 
-    alone, _ = intake("alone", MANY, beside=False)
-    together, many = intake("together", MANY, beside=True)
-    _, few = intake("few", FEW, beside=True)
-    note = f"{MANY:,} events; {os.cpu_count()} cores for registry, feedback ({many[0]:.0f} s of the processor), PostgreSQL and broker"
+    alone, _ = intake("alone", FEW, beside=False)
+    together, few = intake("together", FEW, beside=True)
+    _, many = intake("many", MANY, beside=True)
+    note = f"{FEW:,} events; {os.cpu_count()} cores for registry, feedback ({few[0]:.0f} s of the processor), PostgreSQL and broker"
     what = "registry's intake with the feedback consumer beside it"
     yield Figure(what, alone[0] / together[0], "of alone", now.name, alone[1] / together[1], "≥ 0.95", note)
     note = f"{few[1]:,.0f} MiB at most with {FEW:,} events, {many[1]:,.0f} with {MANY:,}"

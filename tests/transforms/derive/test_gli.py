@@ -5,7 +5,6 @@ import random
 from typing import get_args
 
 import pytest
-from pyspiro import BOWERMAN_2022, GLI_2012
 
 from transforms.derive.references.gli import GROUPS, Lungs, Predicted, gli_2012, gli_2022
 from transforms.derive.references.growth import Sex, Ungiven
@@ -31,6 +30,8 @@ def test_the_printed_equation_of_2012() -> None:
 
 def test_six_hundred_random_people_by_another_implementation() -> None:
     """Both editions, all groups, fractions of years, the boundary ages: predicted, per cent, z, lower limit to 1e-6."""
+    from pyspiro import BOWERMAN_2022, GLI_2012  # brings pandas, which every worker would import while it collects
+
     by_group, by_all, chance = GLI_2012(), BOWERMAN_2022(), random.Random(2012)
     for _ in range(600):
         years = chance.choice([3.0, 95.0, round(chance.uniform(3, 95), 1), chance.uniform(3, 20)])

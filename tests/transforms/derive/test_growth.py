@@ -6,7 +6,6 @@ import random
 from importlib.metadata import distribution
 
 import pytest
-from scipy.stats import norm
 
 from transforms.derive.references.growth import Grown, Measure, Sex, Ungiven, grown
 
@@ -57,6 +56,8 @@ def test_cdcs_worked_examples_of_bmi() -> None:
 
 def another(measure: Measure, sex: Sex, months: float, value: float) -> tuple[float, float]:
     """CDC's published steps by other means: the data file row by row, scipy's distributions."""
+    from scipy.stats import norm  # a second of imports that every worker would pay while it collects
+
     rows = [row for row in published(measure) if SEXES[row["Sex"]] == sex]
     ages = [float(row["Agemos"]) for row in rows]
     high = next(place for place, age in enumerate(ages) if age >= months) or 1
