@@ -2,8 +2,10 @@
 
 A task cannot write its run's note. So a task that fails leaves what it knows as XCom, `report` makes the note of it, and
 this plugin (entry point `airflow.plugins`), which Airflow's scheduler calls when a run ends, writes it onto the run.
+Airflow logs what such a plugin raises and goes on: a note that cannot be made whole is written shorter, and never left out.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import Session
 
+log = logging.getLogger(__name__)
+
 REPLAYS = "ehr_replay__"
 """How the ids of the DAGs begin that map a landing again; runs of others than these and PULLS keep their notes."""
 FAILURE, MISSING, REPORT = "failure", "missing", "report"
@@ -27,6 +31,8 @@ FAILURE, MISSING, REPORT = "failure", "missing", "report"
 LONGEST = 1_000
 """Characters Airflow keeps of a note."""
 SAFE = "safe: every step does only what is left"
+SEE = "see `mainstem status`"
+"""Where the watermark stands of which the note does not know."""
 
 
 def runbook(place: str) -> str:
@@ -46,6 +52,14 @@ class Trouble(TypedDict):
     """Where the documentation answers it."""
 
 
+UNREAD = Trouble(
+    where="Airflow's database",
+    cause="what the tasks left could not be read when the run ended",
+    fix="Read the last log line of `report`, and of the tasks that are red.",
+    who="whoever runs this Airflow",
+    retry=SAFE,
+    page=runbook(NIGHT),
+)
 SILENT = Trouble(
     where="",
     cause="the task ended without a word (killed, out of memory, or a defect)",
@@ -70,13 +84,13 @@ def note(headline: str, troubles: Sequence[Trouble], watermark: str) -> str:
     return "\n".join([*lines, *dict.fromkeys(others)])[:LONGEST]
 
 
-@hookimpl
+@hookimpl(tryfirst=True)  # what another plugin raises ends the calls behind it
 def on_dag_run_success(dag_run: "DagRun", msg: str) -> None:
     """The run ended well: its note is what `report` said."""
     _write(dag_run)
 
 
-@hookimpl
+@hookimpl(tryfirst=True)  # what another plugin raises ends the calls behind it
 def on_dag_run_failed(dag_run: "DagRun", msg: str) -> None:
     """The run failed: its note names the cause, also where `report` itself was killed."""
     _write(dag_run)
@@ -97,22 +111,34 @@ def _write(run: "DagRun") -> None:
     else:
         kept = run
     if kept is not None:
-        kept.note = _text(run, session)
+        kept.note = _text_or_less(run, session)
+
+
+def _text_or_less(run: "DagRun", session: "Session") -> str:
+    """Below a savepoint: a question that fails leaves the scheduler's own transaction as it was."""
+    try:
+        with session.no_autoflush, session.connection().begin_nested():
+            return _text(run, session)
+    except Exception as exc:  # noqa: BLE001 - Airflow would go on without a note, whatever it is
+        log.warning("The note of %s %s is short: %s", run.dag_id, run.run_id, type(exc).__name__)
+        return note(f"{_site(run)}: {run.state}", [UNREAD], SEE)
+
+
+def _site(run: "DagRun") -> str:
+    return str(run.dag_id).removeprefix(PULLS).removeprefix(REPLAYS)
 
 
 def _text(run: "DagRun", session: "Session") -> str:
     """What `report` said; a task that was killed could leave nothing for it, and is named here."""
     left = _left_behind(run, session)
     reported = left.get((REPORT, "return_value", -1))
-    troubles = [value for (_, key, _), value in left.items() if key == FAILURE]
+    stopped, missing = ([value for (_, key, _), value in left.items() if key == each] for each in (FAILURE, MISSING))
     tasks = run.get_task_instances(session=session)
     failed = sorted({task.task_id for task in tasks if task.state == "failed"} - {REPORT})
-    if isinstance(reported, str) and (troubles or not failed):
+    if isinstance(reported, str) and (stopped or not failed):
         return reported
-    if not troubles:
-        troubles = [Trouble(**{**SILENT, "where": task}) for task in failed]
-    site = run.dag_id.removeprefix(PULLS).removeprefix(REPLAYS)
-    return note(f"{site}: {run.state}", troubles, "see `mainstem status`")
+    silent = [] if stopped else [Trouble(**{**SILENT, "where": task}) for task in failed]
+    return note(f"{_site(run)}: {run.state}", [*stopped, *silent, *missing], SEE)
 
 
 def _left_behind(run: "DagRun", session: "Session") -> dict[tuple[str, str, int], Any]:
@@ -123,7 +149,7 @@ def _left_behind(run: "DagRun", session: "Session") -> dict[tuple[str, str, int]
     row = XComModel.__table__.c
     found = session.execute(
         select(row.task_id, row.key, row.map_index, row.value).where(
-            row.dag_run_id == run.id, row.key.in_([FAILURE, "return_value"])
+            row.dag_run_id == run.id, row.key.in_([FAILURE, MISSING, "return_value"])
         )
     )
     return {(task, key, index): value for task, key, index, value in found}

@@ -8,6 +8,7 @@ While an EHR makes its export the pulling task leaves its worker and comes back 
 The load on an EHR is bounded by `max_active_runs` and the site's pool (`dags.pools`), in which all that is done side by side waits.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -314,7 +315,10 @@ def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> N
     trouble = Trouble(
         where=", ".join(where)[:150], cause=causes[:350], fix=fix[:200], who=who, retry=retry, page=answered[:150]
     )
-    get_current_context()["ti"].xcom_push(key=key, value=dict(trouble))
+    try:
+        get_current_context()["ti"].xcom_push(key=key, value=dict(trouble))
+    except Exception as exc:  # noqa: BLE001 - what went wrong goes on, with its kind; Airflow's API is away
+        print(f"not left for the run's note ({type(exc).__name__}): {json.dumps(trouble)}")  # noqa: T201 - the task's log
 
 
 def _defect(exc: Exception) -> MainstemError:

@@ -1,8 +1,10 @@
 """The compose file and the image name things that exist; that they run is not tested here (no container engine)."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 import yaml
 from typer.main import get_command
 
@@ -43,6 +45,19 @@ def test_what_the_image_copies_is_there() -> None:
     names = [name for line in copied for name in line.split()[:-1]]
     assert names
     assert [name for name in names if not (REPOSITORY / name).exists()] == []
+
+
+def test_every_setting_of_airflow_that_is_named_is_one_of_its_own() -> None:
+    """In the image, the compose file and the page on nights: a misspelt one would be ignored in silence, too."""
+    airflow = find_spec("airflow")
+    if airflow is None or not airflow.submodule_search_locations:
+        pytest.skip("Airflow is not installed")
+    options = yaml.safe_load((Path(airflow.submodule_search_locations[0]) / "config_templates/config.yml").read_text())
+    known = {f"{section}__{name}".upper() for section, each in options.items() for name in each["options"]}
+    texts = [REPOSITORY / name for name in ("docker/Dockerfile", "docker/compose.yaml", "docs/how-to/night.md")]
+    named = {each for path in texts for each in re.findall(r"AIRFLOW__(\w+)", path.read_text())}
+    assert {"CORE__PARALLELISM", "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"} <= named
+    assert named - known == set()
 
 
 def images() -> list[str]:

@@ -1,14 +1,16 @@
 """Value sets from outside: FHIR ValueSets with their expansions, from a folder of JSON files. None is part of the project.
 
-Only what an expansion lists belongs to a set: definitions (`compose`) are not worked out here. What would make a set smaller
-than it is, is refused by file: no expansion, a page of one, an entry without system or code, an empty set.
+Only what an expansion lists belongs to a set: definitions (`compose`) are not worked out here. The pages of an expansion are one
+set where all are there. What would make a set smaller than it is, is refused by file: no expansion, a page without the others, an
+entry without system or code, an empty set.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -128,13 +130,22 @@ def load_value_sets(folder: Path, *, system: Callable[[str], str]) -> ValueSets:
         )
     found: dict[str, Expanded] = {}
     origins: dict[str, Path] = {}
+    pages: dict[tuple[str, str, int | None], list[tuple[Path, _Page]]] = {}
     faults: list[str] = []
     for path in paths:
         try:
-            for value_set in _read(path, system):
-                _add(value_set, path, found, origins)
+            for page in _read(path, system):
+                if page.whole:
+                    _add(page.codes, path, found, origins)
+                else:
+                    pages.setdefault((page.codes.url, page.codes.version, page.total), []).append((path, page))
         except _Unusable as exc:
             faults.append(f"{path}: {exc}")
+    for some in pages.values():
+        try:
+            _add(_joined([page for _, page in some]), some[0][0], found, origins)
+        except _Unusable as exc:
+            faults += [f"{path}: {exc}" for path, _ in some]
     if faults:
         raise OperatorError(faults, "Replace each file by the whole expansion, as the VSAC's $expand gives it.")
     return ValueSets(folder, found)
@@ -148,9 +159,38 @@ def _add(value_set: Expanded, path: Path, found: dict[str, Expanded], origins: d
     origins.setdefault(value_set.url, path)
 
 
-def _read(path: Path, system: Callable[[str], str]) -> Iterator[Expanded]:
+class _Page(NamedTuple):
+    """The codes of an expansion, or of a page of it."""
+
+    codes: Expanded
+    offset: int
+    entries: int
+    total: int | None
+    """Of all pages."""
+
+    @property
+    def whole(self) -> bool:
+        return not self.offset and (self.total is None or self.total <= self.entries)
+
+
+def _joined(pages: list[_Page]) -> Expanded:
+    """The set of which these are all the pages, each told once or more. `_Unusable` where one is missing."""
+    there, codes = 0, frozenset[tuple[str, str]]()
+    for page in sorted(pages, key=lambda each: each.offset):
+        if page.offset <= there:
+            there, codes = max(there, page.offset + page.entries), codes | page.codes.codes
+    first = pages[0]
+    if first.total is None or there < first.total:
+        raise _Unusable(
+            f"value set {first.codes.url} is a page of its expansion: {there or first.entries} of {first.total or 'more'} codes"
+        )
+    return replace(first.codes, codes=codes)
+
+
+def _read(path: Path, system: Callable[[str], str]) -> Iterator[_Page]:
     try:
-        read: _ValueSet | _Bundle = msgspec.json.decode(path.read_bytes(), type=_ValueSet | _Bundle)
+        text = path.read_bytes().removeprefix(BOM_UTF8)
+        read: _ValueSet | _Bundle = msgspec.json.decode(text, type=_ValueSet | _Bundle)
     except OSError:
         raise _Unusable("cannot be read") from None
     except RecursionError:
@@ -169,23 +209,20 @@ def _where(exc: Any) -> str:
     return "it is of another resource type" if "Invalid value" in str(exc) else str(exc)
 
 
-def _value_set(resource: _ValueSet, system: Callable[[str], str]) -> Expanded:
+def _value_set(resource: _ValueSet, system: Callable[[str], str]) -> _Page:
     if not resource.url:
         raise _Unusable("a ValueSet without url")
     expansion = resource.expansion
     if expansion is None:
         raise _Unusable(f"value set {resource.url} has no expansion")
     entries = list(_entries(expansion.contains))
-    if expansion.offset or (expansion.total is not None and expansion.total > len(entries)):
-        raise _Unusable(
-            f"value set {resource.url} is a page of its expansion: {len(entries)} of {expansion.total or 'more'} codes"
-        )
     codes = frozenset((entry.system and system(entry.system), entry.code) for entry in entries if not entry.abstract)
     if any(not uri or not code for uri, code in codes):
         raise _Unusable(f"value set {resource.url} has an entry without system or code")
     if not codes:
         raise _Unusable(f"value set {resource.url} holds no code")
-    return Expanded(resource.url, resource.version, resource.title or resource.name, codes)
+    value_set = Expanded(resource.url, resource.version, resource.title or resource.name, codes)
+    return _Page(value_set, expansion.offset, len(entries), expansion.total)
 
 
 def _entries(top: list[_Contained]) -> Iterator[_Contained]:

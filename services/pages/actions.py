@@ -1,6 +1,6 @@
 """The one thing to do next about a measure, by rule: what is missing first, then what got worse, then what got better."""
 
-from services.charts.icons import Assurance
+from services.charts.icons import LEAST, Assurance, Variation
 from services.measures.declared import Measure
 from services.pages.results import Note, Series
 
@@ -34,6 +34,8 @@ def _usual(series: Series, measure: Measure) -> str:
     """Nothing stands out."""
     if series.chart is None:
         return "Too few people for limits: look at each of them, not at ups and downs of the share."
+    if series.variation is Variation.TOO_FEW:
+        return f"Too early to tell change from chance: from {LEAST} points on the chart does. Until then look at the people behind the figure."
     if series.assurance is Assurance.MET:
         return "Nothing: the target will be met if nothing changes. Look elsewhere for what to improve."
     wanted = "the target will be missed" if series.assurance is Assurance.MISSED else "to do better"

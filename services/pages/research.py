@@ -13,7 +13,7 @@ from services.pages.navigation import Entry
 from services.pages.parts import WHOLE, Number, part_of
 from services.pages.site import PageSite
 from services.pages.wording import title_of
-from services.research.counting import BUDGET, WINDOW, Answer, count
+from services.research.counting import BUDGET, MOST, WINDOW, Answer, count
 from services.research.requests import FORMS, LONGEST, TIERS, answer, ask, requests, tell_result
 
 ENTRY = Entry("Research", "/research", 55, EVERYBODY)
@@ -53,6 +53,7 @@ def _shown(
         longest=LONGEST,
         budget=BUDGET,
         days=WINDOW.days,
+        most=MOST,
         now=site.clock(),
     )
 

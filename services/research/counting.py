@@ -1,12 +1,15 @@
-"""How many persons a cohort would have: suppressed, within a budget, and nothing that the difference of two answers would tell."""
+"""How many persons a cohort would have: suppressed, within a budget, and nothing that sums and differences of answers would tell.
+
+Each total and each table's cells are compared with all totals and all cells of that table that were told in the time, by whatever
+codes, at once. By sex and by age are two tables: what both together tell of who knows, say, that all girls of a cohort are of one age,
+is not compared.
+"""
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import combinations
-from itertools import count as count_up
 from typing import Any
 from uuid import uuid4
 
@@ -22,8 +25,9 @@ from services.research.reckoned import tells_of_few
 
 BUDGET, WINDOW = 20, timedelta(days=30)
 """So many different questions of one person in so long a time."""
-COMPARED = 100
-"""Of anybody's last questions: their answers and this one together must tell of nobody."""
+MOST = 100
+"""So many cohorts are told to all together in that time: each is compared with all others."""
+NOT_TOLD = "not told"
 AGES = ((5, "under 6"), (12, "6 to 12"), (17, "13 to 17"), (25, "18 to 25"), (200, "26 and older"))
 
 
@@ -61,53 +65,44 @@ def count(connection: Connection, codes: Sequence[str], *, by: str, at: datetime
 
 
 def _new(connection: Connection, asked: str, since: datetime, today: date) -> dict[str, Any]:
-    """An answer without what it would tell beside others: no few people by totals, no table whose cells would tell of a few."""
+    """An answer without what it would tell beside others: no total that with theirs tells of a few people, no table whose cells would."""
     closed = not_extracted(connection)
     people = _people(connection, asked, closed)
     answer = _answer(connection, people, today)
     if answer["persons"] is None:
         return answer
     row = count_asked.c
-    told = select(row.cohort, row.answer).where(row.at >= since).order_by(row.at.desc()).limit(COMPARED)
-    others = [each.cohort for each in connection.execute(told) if json.loads(each.answer)["persons"] is not None]
-    places: _Places = defaultdict(count_up().__next__)
-    held = [_people(connection, each, closed) for each in dict.fromkeys(others)]
-    if tells_of_few([*held, people], FEWEST):
-        raise OperatorError("this and other answers together would tell of a few people", "Ask for a wider cohort.")
-    theirs = [_bits(each, places) for each in held]
-    for apart in _told_apart(_bits(people, places), theirs):
-        for table, cells in zip(("sexes", "ages"), _cells(connection, _those(apart, places), today), strict=True):
-            if any(0 < each < FEWEST for each in cells.values()):
-                answer[table] = {}
+    found = connection.execute(select(row.cohort, row.answer).where(row.at >= since).order_by(row.at)).all()
+    told = {each.cohort: answered for each in found if (answered := json.loads(each.answer))["persons"] is not None}
+    if len(told) >= MOST:
+        raise OperatorError(
+            f"{MOST} cohorts were told within {WINDOW.days} days", "Ask again later, or for an extract."
+        )
+    held = [(_people(connection, cohort, closed), answered) for cohort, answered in told.items()]
+    for table, of in _parted(connection, today).items():
+        numbers = [cell for theirs, answered in held for cell in _told(theirs, answered[table], of)]
+        if tells_of_few(numbers, [people], FEWEST):
+            raise OperatorError("this and other answers together would tell of a few people", "Ask for a wider cohort.")
+        if tells_of_few([*numbers, people], _told(people, answer[table], of), FEWEST):
+            answer[table] = {}
     return answer
 
 
-_Places = defaultdict[str, int]
-"""By person the bit that stands for them."""
+def _told(people: frozenset[str], cells: dict[str, int | None], of: dict[str, str]) -> list[frozenset[str]]:
+    """Of whom a table and its total give a number; the total follows where no cell is hidden."""
+    parts: dict[str, set[str]] = defaultdict(set)
+    for each in people:
+        parts[of.get(each, NOT_TOLD)].add(each)
+    whole = cells and None not in cells.values()
+    return [*(frozenset(parts[cell]) for cell, count in cells.items() if count), *([] if whole else [people])]
 
 
-def _bits(people: Iterable[str], places: _Places) -> int:
-    """A bit a person: many cohorts of many people are held at once."""
-    numbers = [places[each] for each in people]
-    found = bytearray(max(numbers, default=0) // 8 + 1)
-    for number in numbers:
-        found[number // 8] |= 1 << number % 8
-    return int.from_bytes(found, "little")
-
-
-def _those(bits: int, places: _Places) -> frozenset[str]:
-    found = bits.to_bytes(len(places) // 8 + 1, "little")
-    return frozenset(each for each, number in places.items() if found[number // 8] >> number % 8 & 1)
-
-
-def _told_apart(people: int, others: Sequence[int]) -> Iterator[int]:
-    """The people whose number follows from this answer and one or two others: beside a cohort that lies within another, or in both of
-    two of which the union is told as well; whatever codes they were asked by."""
-    within = [theirs for theirs in others if theirs | people == people != theirs]
-    around = [theirs for theirs in others if theirs | people == theirs != people]
-    yield from (people ^ theirs for theirs in (*within, *around))
-    yield from (one & two for one, two in combinations(within, 2) if one | two == people)
-    yield from (people & theirs for whole in around for theirs in others if people | theirs == whole != theirs)
+def _parted(connection: Connection, today: date) -> dict[str, dict[str, str]]:
+    """Everybody's sex and age, as the tables give them."""
+    row = RECORD_TABLES["person"].c
+    found = connection.execute(select(row.subject, row.sex, row.birth_date)).all()
+    sexes = {each.subject: each.sex or NOT_TOLD for each in found}
+    return {"sexes": sexes, "ages": {each.subject: _age(each.birth_date, today) for each in found}}
 
 
 def asked_about(connection: Connection, subject: str, at: datetime) -> int:
@@ -130,28 +125,15 @@ def _people(connection: Connection, cohort: str, closed: Iterable[str]) -> froze
 def _answer(connection: Connection, people: frozenset[str], today: date) -> dict[str, Any]:
     if len(people) < FEWEST:
         return {"persons": None, "sexes": {}, "ages": {}}
-    sexes, ages = _cells(connection, people, today)
-    return {"persons": len(people), "sexes": dict(suppressed(sexes)), "ages": dict(suppressed(ages))}
-
-
-def _cells(connection: Connection, people: frozenset[str], today: date) -> tuple[Counter[str], Counter[str]]:
-    """By sex and by age."""
-    row, sexes, ages = RECORD_TABLES["person"].c, Counter[str](), Counter[str]()
-    if not people:
-        return sexes, ages
-    for each in connection.execute(select(row.subject, row.sex, row.birth_date)):
-        if each.subject in people:
-            sexes[each.sex or "not told"] += 1
-            ages[_age(each.birth_date, today)] += 1
-    unknown = len(people) - sexes.total()
-    if unknown:
-        sexes["not told"] += unknown
-        ages["not told"] += unknown
-    return sexes, ages
+    cells = {
+        table: dict(suppressed(Counter(of.get(each, NOT_TOLD) for each in people)))
+        for table, of in _parted(connection, today).items()
+    }
+    return {"persons": len(people), **cells}
 
 
 def _age(born: str | None, today: date) -> str:
     if not born:
-        return "not told"
+        return NOT_TOLD
     years = today.year - int(born[:4]) - (today.isoformat()[5:] < born[5:])
     return next(words for most, words in AGES if years <= most)

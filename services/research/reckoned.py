@@ -6,32 +6,60 @@ they lie within, span less than all parts do.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-Membership = tuple[int, ...]
-"""1 for each cohort that it lies within, else 0."""
+Membership = int
+"""A bit for each cohort that it lies within."""
+Vector = dict[int, int]
+"""What is not 0, by its place: people of one sex lie within no number of another's."""
 PRIME = 2_147_483_647
 """Ranks are taken modulo this."""
 MOST = 2_000
 """So many sets of small parts are tried; where there are more, they are taken for told."""
 
 
-def tells_of_few(cohorts: Sequence[Collection[str]], fewest: int) -> bool:
-    """Whether the last one's number together with the others' is more than theirs alone tell of somebody, and of fewer people than that."""
+def tells_of_few(told: Sequence[Collection[str]], new: Sequence[Collection[str]], fewest: int) -> bool:
+    """Whether the numbers of the new ones together with those that were told are more than these alone tell of somebody, and of fewer
+    people than that."""
     within: Counter[str] = Counter()
-    for number, cohort in enumerate(cohorts):
-        within.update(dict.fromkeys(cohort, 1 << number))
-    sizes = Counter(tuple(mask >> number & 1 for number in range(len(cohorts))) for mask in within.values())
-    large = _Span(part for part, size in sizes.items() if size >= fewest)
-    small = {part: size for part, size in sizes.items() if size < fewest and any(large.left_of(part))}
-    without_last = _Span(part[:-1] for part, size in sizes.items() if size >= fewest)
-    for number, some in enumerate(_few(sorted(small.items(), key=lambda each: (each[1], each[0])), fewest - 1)):
-        others = [part for part in small if part not in some]
-        told = large.more(small) - large.more(others)
-        told_before = without_last.more(each[:-1] for each in small) - without_last.more(each[:-1] for each in others)
-        if number >= MOST or told > told_before:
+    for number, those in enumerate([*told, *new]):
+        within.update(dict.fromkeys(those, 1 << number))
+    before = (1 << len(told)) - 1
+    sizes = Counter(within.values())
+    now, earlier = _Left(sizes, fewest, before=-1), _Left(sizes, fewest, before=before)
+    small = sorted(((part, sizes[part]) for part in now.small if now.small[part]), key=lambda each: (each[1], each[0]))
+    for number, some in enumerate(_few(small, fewest - 1)):
+        if number >= MOST or ((adds := now.adds(some)) and adds > earlier.adds(some)):
             return True
     return False
+
+
+class _Left:
+    """What the parts of a few people have of their own beside the others, as the numbers tell that `before` lets through."""
+
+    def __init__(self, sizes: Mapping[Membership, int], fewest: int, *, before: int) -> None:
+        large = _Span(_bits(part & before) for part, size in sizes.items() if size >= fewest)
+        self.small = {part: large.left_of(_bits(part & before)) for part, size in sizes.items() if size < fewest}
+        self._rank = _rank(self.small.values())
+
+    def adds(self, some: Collection[Membership]) -> int:
+        """How many dimensions are theirs alone."""
+        return self._rank - _rank((left for part, left in self.small.items() if part not in some), self._rank)
+
+
+def _rank(vectors: Iterable[Vector], most: int | None = None) -> int:
+    """How many dimensions they span; no more are looked for than `most`."""
+    span = _Span(())
+    for vector in vectors:
+        if span.size == most:
+            break
+        span.add(vector)
+    return span.size
+
+
+def _bits(part: Membership) -> dict[int, int]:
+    """As a vector: 1 at each number that it lies within."""
+    return {place: 1 for place in range(part.bit_length()) if part >> place & 1}
 
 
 def _few(small: Sequence[tuple[Membership, int]], most: int) -> Iterator[frozenset[Membership]]:
@@ -50,30 +78,32 @@ def _few(small: Sequence[tuple[Membership, int]], most: int) -> Iterator[frozens
 class _Span:
     """What some vectors span."""
 
-    def __init__(self, vectors: Iterable[Membership]) -> None:
-        self._rows: list[tuple[int, list[int]]] = []
+    def __init__(self, vectors: Iterable[Vector]) -> None:
+        self._rows: dict[int, Vector] = {}
+        """By the first place that is not 0, where they are 1."""
         for vector in vectors:
-            self._add(vector)
+            self.add(vector)
 
-    def left_of(self, vector: Sequence[int]) -> list[int]:
+    @property
+    def size(self) -> int:
+        """Its dimensions."""
+        return len(self._rows)
+
+    def left_of(self, vector: Vector) -> Vector:
         """Of a vector what they do not span."""
-        left = [*vector]
-        for lead, row in self._rows:
-            if by := left[lead]:
-                left = [(one - by * other) % PRIME for one, other in zip(left, row, strict=True)]
+        left = {**vector}
+        while (lead := min(left.keys() & self._rows.keys(), default=-1)) >= 0:
+            by = left[lead]
+            for place, other in self._rows[lead].items():
+                left[place] = (left.get(place, 0) - by * other) % PRIME
+                if not left[place]:
+                    del left[place]
         return left
 
-    def more(self, vectors: Iterable[Membership]) -> int:
-        """How many dimensions others add."""
-        grown = _Span(())
-        grown._rows = [*self._rows]
-        for vector in vectors:
-            grown._add(vector)
-        return len(grown._rows) - len(self._rows)
-
-    def _add(self, vector: Sequence[int]) -> None:
+    def add(self, vector: Vector) -> None:
+        """With one more."""
         left = self.left_of(vector)
-        lead = next((place for place, each in enumerate(left) if each), None)
-        if lead is not None:
+        if left:
+            lead = min(left)
             inverse = pow(left[lead], -1, PRIME)
-            self._rows.append((lead, [each * inverse % PRIME for each in left]))
+            self._rows[lead] = {place: each * inverse % PRIME for place, each in left.items()}

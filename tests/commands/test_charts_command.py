@@ -138,8 +138,26 @@ def test_time_that_runs_backwards_is_said(tmp_path: Path) -> None:
     """Newest first would turn every rise into a fall."""
     _, said = run("charts", written(tmp_path, "x,y", ["2026-03-01,1", "2026-02-01,2"]), "--chart", "run")
     assert "does not go forward" in said
+    for later, before in [
+        ("3/1/2026", "12/1/2025"),
+        ("01.01.2026", "31.12.2025"),
+        ("Feb 2026", "Jan 2026"),
+        ("2026-Q2", "2026-Q1"),
+    ]:
+        _, said = run("charts", written(tmp_path, "x,y", [f"{later},1", f"{before},2"]), "--chart", "run")
+        assert "does not go forward" in said
+        _, said = run("charts", written(tmp_path, "x,y", [f"{before},1", f"{later},2"]), "--chart", "run")
+        assert not said
     _, said = run("charts", written(tmp_path, "x,y", ["9,1", "10,2"]), "--chart", "run")
     assert "forward" not in said
+
+
+def test_what_was_perhaps_not_meant_is_said(tmp_path: Path) -> None:
+    """Fewer points than the baseline should have; rows of one x, which only the charts of readings take together."""
+    path = written(tmp_path, "x,y", ["1,1", "1,2", "2,3"])
+    assert "--baseline 12: 3 known are there" in run("charts", path, "--chart", "i", "--baseline", 12)[1]
+    assert "stands in several rows" in run("charts", path, "--chart", "i")[1]
+    assert not run("charts", path, "--chart", "xbar")[1]
 
 
 def test_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
@@ -147,6 +165,22 @@ def test_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     path = tmp_path / "sheet.csv"
     path.write_bytes("\ufeffN;X ;Y;note\r\n20;\u00e4;5;\r\n20;b;6;ok\r\n;;;\r\n".encode())
     assert [point["y"] for point in charted(path, "p")["points"]] == [0.25, 0.3]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["sep=;", "x;y", "1;1,5", "2;-2,25"],
+        ['"sep=\t"', "x\ty", "1\t1.5", "2\t\u22122.25"],
+        ["", ";;", "x;y;note, if any", "1;1,5;", "2;-2,250;;"],
+        ['"X", "Y"', '"1", "1.5"', '"2", "-2.25"'],
+        ["y|x", "1.5|1", "-2.25|2"],
+    ],
+)
+def test_numbers_are_read_as_spreadsheets_of_any_country_write_them(tmp_path: Path, lines: list[str]) -> None:
+    """Excel's line of the mark, lines above the header, decimals after a comma where that is no mark, empty cells at the end."""
+    path = written(tmp_path, lines[0], lines[1:])
+    assert [(point["x"], point["y"]) for point in charted(path, "i")["points"]] == [("1", 1.5), ("2", -2.25)]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +199,10 @@ def test_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
         ("i", ["x,y", "1,1_000"], "line 2, column y: the cell is not a number"),
         ("i", ["x,y", "1,1e308", "2,-1e308"], "line 2, column y: the cell is beyond 1,000,000,000"),
         ("p", ["x,y,n", "1,5,1e15"], "line 2, column n: the cell is beyond 1,000,000,000"),
+        ("i", ["x;y", "1;1,500", "2;2,250"], "line 2, column y: the cell is not a number"),
+        ("i", ["sep=;", "x;y", "1;1,5", "2;2.250"], "line 4, column y: the cell has a point where others have a comma"),
+        ("i", ["sep=;", "x;z"], "line 2: no column y"),
+        ("i", ["PK\x03\x04"], "is a workbook or an archive, not CSV"),
         ("i", ["x,y", "1,2,3"], "line 2: 3 cells under a header of 2"),
         ("i", ["x,y", '1,"2'], "is not CSV"),
         ("t", ["x,y", "1,-1"], "line 2, column y: the cell is below 0"),
@@ -194,6 +232,7 @@ def test_what_is_asked_for_and_is_not_there_is_told(shifted: Path, tmp_path: Pat
         ((tmp_path / "nowhere.csv", "--chart", "p"), "cannot be read"),
         ((shifted, "--chart", "p", "--rules", "nelson"), "--rules nelson: there is no such"),
         ((shifted, "--chart", "p", "--phase", "2031-01"), "has no such x"),
+        ((shifted, "--chart", "p", "--target", "nan"), "--target nan is not a number"),
         ((shifted, "--chart", "p", "--json", "--svg"), "--json and --svg are asked for together"),
     ]:
         with pytest.raises(OperatorError, match=told):

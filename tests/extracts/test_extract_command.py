@@ -404,7 +404,8 @@ THREE = [{*range(0, 20), 90, 91}, {*range(20, 40), 90, 91}, {*range(40, 60), 90,
 )
 def test_no_sum_or_difference_of_answers_is_of_a_few(cohorts: list[set[int]], tells: bool) -> None:
     """Three that overlap one another, asked with their unions, would tell how many are in all; whoever is asked of last."""
-    assert tells_of_few([{*map(str, each)} for each in cohorts], 5) is tells
+    numbers = [{*map(str, each)} for each in cohorts]
+    assert tells_of_few(numbers[:-1], numbers[-1:], 5) is tells
 
 
 @pytest.mark.parametrize("last", range(3))
@@ -452,6 +453,44 @@ def test_a_table_is_left_out_where_its_cells_would_tell_of_a_few(small_registry:
         assert count(connection, ["11111"], by="one", at=NOW).sexes == {"female": 30, "male": 15}
         both = count(connection, ["11111", "22222"], by="two", at=NOW)
     assert (both.persons, both.sexes) == (65, {})
+
+
+def test_a_total_is_refused_that_tells_of_a_few_beside_a_table(small_registry: Engine) -> None:
+    """All but three of the women of a cohort have another condition, which only women have."""
+    several(small_registry, "11111", map(str, range(30)), sex="female")
+    several(small_registry, "11111", map(str, range(30, 45)), sex="male")
+    several(small_registry, "22222", map(str, range(27)), sex="female")
+    with writing(small_registry) as connection:
+        assert count(connection, ["11111"], by="one", at=NOW).sexes == {"female": 30, "male": 15}
+        with pytest.raises(OperatorError, match="would tell of a few"):
+            count(connection, ["22222"], by="two", at=NOW)
+
+
+def test_a_table_is_compared_with_all_others_at_once(small_registry: Engine) -> None:
+    """Of three cohorts and of all who are in any, two women are in each: four tables would tell it, the totals and three do not."""
+    for cohort in ("11111", "22222", "33333"):
+        own = [f"{cohort}-{number}" for number in range(20)]
+        for code in (cohort, "44444"):
+            several(small_registry, code, [*own, "both", "too"], sex="female")
+            men = [f"{who}-{number}" for who in ("man", f"{cohort}-man") for number in range(15)]
+            several(small_registry, code, men, sex="male")
+    with writing(small_registry) as connection:
+        for code in ("11111", "22222", "33333"):
+            assert count(connection, [code], by="one", at=NOW).sexes == {"female": 22, "male": 30}
+        last = count(connection, ["44444"], by="two", at=NOW)
+    assert (last.persons, last.sexes) == (122, {})
+
+
+def test_no_more_cohorts_are_told_than_are_compared(small_registry: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for one more waits until an answer is thirty days old."""
+    monkeypatch.setattr("services.research.counting.MOST", 1)
+    several(small_registry, "11111", map(str, range(30)))
+    several(small_registry, "22222", map(str, range(30, 60)))
+    with writing(small_registry) as connection:
+        count(connection, ["11111"], by="one", at=NOW)
+        with pytest.raises(OperatorError, match="1 cohorts were told"):
+            count(connection, ["22222"], by="two", at=NOW)
+        assert count(connection, ["22222"], by="two", at=NOW + timedelta(days=31)).persons == 30
 
 
 def test_who_came_since_is_not_told_by_asking_again(small_registry: Engine) -> None:

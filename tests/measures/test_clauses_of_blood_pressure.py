@@ -112,7 +112,7 @@ HOSPICE = (
     both(
         "diagnosis of the year over, nobody knows since when",
         lambda y: [problem(c.HOSPICE_DIAGNOSIS, y("03-01"), **over("inactive"))],
-        EXCLUDED,
+        IN,
     ),
     both(
         "diagnosis provisional", lambda y: [problem(c.HOSPICE_DIAGNOSIS, y("03-01"), **sure("provisional"))], EXCLUDED

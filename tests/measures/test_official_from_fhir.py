@@ -381,7 +381,7 @@ def test_a_result_that_is_no_amount_is_neither_missing_nor_above(result: dict[st
     ],
 )
 def test_palliative_care_of_2025_to_the_instant(day: str, outcome: str, tmp_path: Path) -> None:
-    """From the midnight that begins the first day to the midnight that begins the last."""
+    """From the midnight that begins the first day to the last day, of which no instant is known to be in time."""
     first = [seen(cms159.CONTACT, "2024-02-10"), told(cms159.PHQ9, "2024-02-10T10:30:00.000Z", valueInteger=15)]
     resources = [ADULT, DEPRESSED, *first, seen(c.PALLIATIVE_VISIT, day)]
     assert outcomes("CMS159", 2025, resources, tmp_path) == [outcome]

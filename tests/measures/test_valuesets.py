@@ -70,6 +70,30 @@ def test_bundle_and_folders_below_are_read(tmp_path: Path) -> None:
     assert loaded(tmp_path).by_url.keys() == {URL, f"{URL}1"}
 
 
+def test_pages_of_an_expansion_are_one_set(tmp_path: Path) -> None:
+    """As a terminology server gives them by offset and count; a page that came twice is one."""
+    first, second = value_set(coded("1"), coded("2"), total=3), value_set(coded("3"), total=3, offset=2)
+    sets = loaded(tmp_path, a=second, b=first, c=second)
+    assert sets.named(URL).codes == {(LOINC, "1"), (LOINC, "2"), (LOINC, "3")}
+    assert (
+        sets.named(URL).checksum
+        == loaded(tmp_path, a=value_set(coded("3"), coded("2"), coded("1")), b=first, c=second).named(URL).checksum
+    )
+
+
+def test_pages_with_a_gap_between_them_are_refused_by_file(tmp_path: Path) -> None:
+    """The set would be smaller than it is."""
+    with pytest.raises(OperatorError) as caught:
+        loaded(tmp_path, a=value_set(coded("1"), total=3), c=value_set(coded("3"), total=3, offset=2))
+    assert [Path(cause.split(": ")[0]).name for cause in caught.value.causes] == ["a.json", "c.json"]
+    assert "is a page of its expansion: 1 of 3 codes" in caught.value.causes[0]
+
+
+def test_byte_order_mark_is_no_part_of_a_set(tmp_path: Path) -> None:
+    """Some editors put one before the first brace."""
+    assert loaded(tmp_path, a="\ufeff" + json.dumps(value_set(coded("1")))).by_url.keys() == {URL}
+
+
 def test_same_set_twice_is_the_same_and_another_under_its_name_is_not(tmp_path: Path) -> None:
     """Which of two counts would be chance."""
     assert loaded(tmp_path, a=value_set(coded("1")), b=value_set(coded("1"))).by_url.keys() == {URL}

@@ -10,7 +10,7 @@ from mainstem.commands import app
 from mainstem.demo.known import AS_OF
 from schemas.errors import OperatorError
 from services.measures.library import measures
-from services.pages.print.report import MonthReport
+from services.pages.print.report import MonthReport, last_said
 
 OF = ("ibd1", "cf2")
 
@@ -49,6 +49,20 @@ def test_report_of_an_earlier_month_knows_nothing_later(three_known: Engine) -> 
     remission = made(three_known, "birchwood", "2025-08").report.pages[0]
     assert "in August 2025 had" in remission.sentence
     assert remission.signals == ()
+
+
+def test_a_few_months_do_not_tell_chance_from_change(three_known: Engine) -> None:
+    """Nobody is asked to change what nobody can judge."""
+    remission = made(three_known, "birchwood", "2024-03").report.pages[0]
+    assert remission.variation == "fewer than 13 points: too early to say"
+    assert remission.action.startswith("Too early to tell change from chance: from 13 points on")
+
+
+def test_a_level_is_not_taken_for_a_share() -> None:
+    """6.5 % of 20 people would be one of them; it is their median."""
+    level = next(each for each in measures().values() if each.kind != "share" and each.unit == "%")
+    assert last_said(6.5, 20, level) == "6.5 %, n 20"
+    assert last_said(0.75, 20, measures()["ibd1"]) == "75% of 20"
 
 
 def test_site_whose_feed_broke_is_told_so_first(three_known: Engine) -> None:

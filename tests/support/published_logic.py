@@ -179,7 +179,9 @@ class Patient:
         start, end = self._onset(condition), self._abatement(condition)
         if end is None:
             active = any(_said(condition.get("clinicalStatus"), each) for each in ("active", "recurrence", "relapse"))
-            end = FOREVER if active else (start[0], inf)
+            if not active:
+                return UNKNOWN, UNKNOWN  # a query over null is null
+            end = FOREVER
         return start, end
 
     def _onset(self, condition: Resource) -> Time:
@@ -577,7 +579,7 @@ def cms159(one: Patient) -> list[dict[str, bool]]:
         or any(no_later(days(one.prevalence(each)[0]), days(after[1])) is True for each in other)
     )
     met = last is not None and last[1].get("valueInteger", 99) < 5
-    return [_scored(one.age(index[0]) >= 12, excluded, met)]
+    return [_scored(one.age(moved(index[0], days=-1)) >= 12, excluded, met)]
 
 
 def days_back(time: Time) -> Time:
@@ -600,8 +602,12 @@ def _dead(one: Patient, end: Time) -> bool:
     died = one.patient.get("deceasedDateTime")
     if died is None:
         return False
-    at = milliseconds(died)
-    return (no_later(at, end) if one.year == 2025 else no_later(days(at), days(end))) is True
+    return no_later(days(milliseconds(died)), days(_surely(one, end))) is True
+
+
+def _surely(one: Patient, end: Time) -> Time:
+    """Until 2025 an instant is compared to a day without one: on that day it is uncertain."""
+    return moved(end, days=-1) if one.year == 2025 else end
 
 
 def _in_hospice(one: Patient, when: Interval) -> bool:
@@ -638,10 +644,8 @@ def _in_palliative(one: Patient, when: Interval) -> bool:
     spans += [one.prevalence(each) for each in _sure(one, "palliative diagnosis")]
     spans += [_span(one, each) for each in seen]
     spans += [one.span(each, "performed") for each in _perhaps(one, "palliative care")]
-    exact = one.year == 2025
-    return any(
-        (overlaps(span, when) if exact else overlaps(by_day(span), by_day(when))) is True for span in spans if span
-    )
+    in_time = by_day((when[0], _surely(one, when[1])))
+    return any(overlaps(by_day(span), in_time) is True for span in spans if span)
 
 
 def _scored(initial: bool, excluded: bool, met: bool, excepted: bool | None = None) -> dict[str, bool]:

@@ -1,16 +1,25 @@
 """A CSV file of numbers, read by columns; what cannot be used is told by file, line and column, never by its text."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
 from schemas.errors import OperatorError
 from schemas.given_files import given_table
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 """How files say that there is no value; in any case of letters."""
+WORKBOOK = "PK\x03\x04"
+MARKS = (",", ";", "\t", "|")
+"""What may stand between cells."""
+SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t|]*')
+"""Excel's line above a header."""
+DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""Of these alone nobody could say what the comma is."""
 LARGEST = 1_000_000_000
 """No patients, events or days are more: beyond it limits are not exact, or take for ever."""
 
@@ -22,6 +31,8 @@ class Row:
     path: Path
     line: int
     cells: dict[str, str]
+    commas: bool = False
+    """Whether the file's numbers have a comma for decimals."""
 
     def text(self, column: str) -> str:
         """The cell as it stands, without blanks around it."""
@@ -29,11 +40,13 @@ class Row:
 
     def number(self, column: str, *, least: float | None = None, whole: bool = False) -> float | None:
         """The cell as a number; none where it is missing. OperatorError where it is no number, too small, or no whole one."""
-        text = self.cells[column]
+        text = self.cells[column].replace("\u2212", "-")
         if text.lower() in MISSING:
             return None
+        if self.commas and "." in text:
+            raise self.fault(column, "has a point where others have a comma", "Write all numbers in one way.")
         try:
-            value = float(text)
+            value = float(text.replace(",", ".", 1) if self.commas else text)
         except ValueError:
             raise self.fault(column, "is not a number", _spelling(text)) from None
         if not isfinite(value):
@@ -55,50 +68,69 @@ class Row:
 
 
 def read_rows(path: Path, columns: Sequence[str], why: str) -> list[Row]:
-    """The lines of the file with these columns; others are not read, blank lines passed over. `why`: what needs them."""
+    """The lines of the file with these columns, the first of them text; others are not read, blank lines passed over. `why`: what
+    needs them."""
     with given_table(path, fix="Save it as CSV in UTF-8, with closed quotation marks.") as file:
-        rows = list(_rows(path, file.read(), columns, why))
+        text = file.read()
+        if text.startswith(WORKBOOK):
+            raise OperatorError(f"{path}: is a workbook or an archive, not CSV", "Save its sheet as CSV in UTF-8.")
+        lines = text.splitlines(keepends=True)
+        mark, start = _layout(lines, columns)
+        rows = list(_rows(path, lines[start:], start, mark, columns, why))
     if not rows:
         raise OperatorError(f"{path}: there is no row below the header", f"Give rows of {', '.join(columns)}.")
+    if mark != "," and any(_has_comma(row.cells[column]) for row in rows for column in columns[1:]):
+        return [replace(row, commas=True) for row in rows]
     return rows
 
 
-def _rows(path: Path, text: str, columns: Sequence[str], why: str) -> Iterator[Row]:
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(text), strict=True)
-    names = [name.strip().lower() for name in next(lines, [])]
-    _check(path, names, columns, why)
+def _has_comma(cell: str) -> bool:
+    return bool(DECIMAL_COMMA.fullmatch(cell)) and not THOUSANDS.fullmatch(cell)
+
+
+def _rows(path: Path, lines: Sequence[str], start: int, mark: str, columns: Sequence[str], why: str) -> Iterator[Row]:
+    """From the header on, which stands below `start` lines; empty cells beyond it are passed over."""
+    reader = csv.reader(lines, delimiter=mark, skipinitialspace=True, strict=True)
+    names = [name.strip().lower() for name in next(reader, [])]
+    _check(path, start + 1, names, columns, why)
     places = {column: names.index(column) for column in columns}
-    for cells in lines:
+    for cells in reader:
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) != len(names):
+        line = start + reader.line_num
+        if len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :]):
             raise OperatorError(
-                f"{path}, line {lines.line_num}: {len(cells)} cells under a header of {len(names)}",
+                f"{path}, line {line}: {len(cells)} cells under a header of {len(names)}",
                 "Give a cell a column; put a text with a comma between quotation marks.",
             )
-        yield Row(path, lines.line_num, {column: cells[place].strip() for column, place in places.items()})
+        yield Row(path, line, {column: cells[place].strip() for column, place in places.items()})
 
 
-def _delimiter(text: str) -> str:
-    """A comma; where the header has none, the semicolon or tab that stands in it."""
-    header = text.partition("\n")[0]
-    return next((mark for mark in (",", ";", "\t") if mark in header), ",")
+def _layout(lines: Sequence[str], columns: Sequence[str]) -> tuple[str, int]:
+    """What stands between cells, and how many lines above the header: blank ones, and Excel's own that names the mark. Without it, the
+    mark by which the header has the columns; else the first that stands in it."""
+    start = next((at for at, line in enumerate(lines) if line.strip(" \r\n" + "".join(MARKS))), 0)
+    header = lines[start] if lines else ""
+    if named := SEPARATOR.fullmatch(header.strip("\r\n")):
+        return named[1], start + 1
+    fitting = (mark for mark in MARKS if {*columns} <= {cell.strip(' "\r\n').lower() for cell in header.split(mark)})
+    return next(fitting, next((mark for mark in MARKS if mark in header), ",")), start
 
 
-def _check(path: Path, names: Sequence[str], columns: Sequence[str], why: str) -> None:
+def _check(path: Path, line: int, names: Sequence[str], columns: Sequence[str], why: str) -> None:
     missing = [column for column in columns if column not in names]
     if missing:
         raise OperatorError(
-            f"{path}, line 1: no column {' and none '.join(missing)}; there are {', '.join(filter(None, names)) or 'none'}",
+            f"{path}, line {line}: no column {' and none '.join(missing)}; there are {', '.join(filter(None, names)) or 'none'}",
             f"{why} needs a header with {', '.join(columns)}.",
         )
     twice = [column for column in columns if list(names).count(column) > 1]
     if twice:
-        raise OperatorError(f"{path}, line 1: column {', '.join(twice)} stands twice", "Name each column once.")
+        raise OperatorError(f"{path}, line {line}: column {', '.join(twice)} stands twice", "Name each column once.")
 
 
 def _spelling(text: str) -> str:
-    if "," in text or "_" in text:
+    if set(text) & set(",_' \u00a0\u202f"):
         return "Write numbers with a point for decimals and without separators of thousands: 1234.5."
     if text.endswith("%"):
         return "Write numbers without a percent sign."

@@ -1,8 +1,10 @@
 """A file's rows as subgroups of a chart, and the chart as it was asked for."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
 from pathlib import Path
 
 from mainstem.commands.charts.columns import Row, read_rows
@@ -13,8 +15,22 @@ from services.charts.patterns import Signal
 from services.charts.point import Subgroup
 from services.charts.rules import rule_sets
 
-DATED = re.compile(r"\d{4}-\d\d")
+DATED = re.compile(r"\d{4}-(\d\d|Q\d|W\d\d)")
 """How a date begins that sorts as text."""
+DATES = (
+    "%Y/%m/%d",
+    "%Y/%m",
+    "%d.%m.%Y",
+    "%m.%Y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%m/%Y",
+    "%b %Y",
+    "%B %Y",
+    "%b-%y",
+    "%d %b %Y",
+)
+"""Others that are read, to see whether time goes forward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +80,27 @@ def read_series(path: Path, kind: str) -> Series:
 def judge(series: Series, asked: Asked) -> Judged:
     """The chart with its signals."""
     _known(asked.rules, rule_sets(), "--rules")
+    if asked.target is not None and not isfinite(asked.target):
+        raise OperatorError(f"--target {asked.target} is not a number", "Give what is wanted, such as --target 0.6.")
     phases = [Phase(place, asked.baseline) for place in _places(series, asked.phases)]
     chart = draw(asked.chart, series.subgroups, phases=phases, target=asked.target)
     return Judged(series, asked, chart, tuple(chart.signals(asked.rules)))
 
 
 def warnings(judged: Judged) -> list[str]:
-    """What a reader of the chart should know: no limits, an order that runs backwards."""
-    found = []
+    """What a reader of the chart should know: no limits, a short baseline, an order that runs backwards, an x of several points."""
+    found, labels, baseline = [], judged.series.labels, judged.asked.baseline
     point = next((point for point in judged.chart.present if point.value is not None), None)
     if point is None:
         found.append("no point has a value")
     elif judged.asked.chart not in ("run", "given") and all(one.upper is None for one in judged.chart.present):
         found.append("too few values for limits")
-    if _backwards(judged.series.labels):
+    if baseline and judged.asked.chart != "given" and judged.chart.baseline < baseline:
+        found.append(f"--baseline {baseline}: {judged.chart.baseline} known are there, by which the lines are set")
+    if _backwards(labels):
         found.append("x does not go forward in time from row to row: points are taken in the order of the file")
+    if len({*labels}) < len(labels):
+        found.append("an x stands in several rows: each is a point of its own")
     return found
 
 
@@ -157,11 +179,21 @@ def _grouped(path: Path, rows: Iterable[Row]) -> Series:
 
 
 def _backwards(labels: Sequence[str]) -> bool:
-    """Whether the labels are all dates, year first, or all numbers, and do not rise."""
+    """Whether the labels are all dates, or all numbers, and do not rise."""
     if all(DATED.match(label) for label in labels):
         return list(labels) != sorted(labels)
-    try:
-        numbers = [float(label) for label in labels]
-    except ValueError:
-        return False
-    return numbers != sorted(numbers)
+    orders = list(_orders(labels))
+    return bool(orders) and all(order != sorted(order) for order in orders)
+
+
+def _orders(labels: Sequence[str]) -> Iterator[list[float]]:
+    """The labels as numbers, and as moments by each way of writing dates in which all of them are."""
+    for read in (float, *(_moment(form) for form in DATES)):
+        try:
+            yield [read(label) for label in labels]
+        except (ValueError, OverflowError):
+            continue
+
+
+def _moment(form: str) -> Callable[[str], float]:
+    return lambda label: float(datetime.strptime(label, form).date().toordinal())

@@ -125,10 +125,6 @@ class Span:
         """Its first day is not after the other's last."""
         return Lies(self, "starts_no_later_than", other)
 
-    def starts_no_later_than_exactly(self, other: Span) -> Truth:
-        """Its first instant is not after the other's last; of a day, its midnight."""
-        return Lies(self, "starts_no_later_than", other, "instant")
-
     def ends_no_later_than(self, other: Span) -> Truth:
         """Its last day is not after the other's last."""
         return Lies(self, "ends_no_later_than", other)

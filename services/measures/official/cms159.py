@@ -75,6 +75,8 @@ def _index() -> Series:
 
 
 INDEX = _index().first("the first high PHQ-9", by=THIS.effective.start)
+DAY_BEFORE = INDEX.event.effective.start.plus(days=-1)
+"""As published: an age at an instant (CQL) is not known on the birthday, since nobody knows the time of the birth."""
 YEAR_LATER = Between(
     INDEX.event.effective.start.plus(months=12, days=-60),
     INDEX.event.effective.start.plus(months=12, days=60),
@@ -82,6 +84,11 @@ YEAR_LATER = Between(
 )
 """When the second assessment counts."""
 WHOLE = Between(IDENTIFIED.start, YEAR_LATER.end, "the time from the first to the second assessment")
+SURELY_WHOLE = Between(
+    IDENTIFIED.start,
+    INDEX.event.effective.start.plus(months=12, days=59),
+    "the time from the first to the second assessment, its last day left out",
+)
 
 
 def definition(edition: Edition) -> Definition:
@@ -101,13 +108,18 @@ def definition(edition: Edition) -> Definition:
         groups=(
             Populations(
                 initial=named(
-                    "12 years old or more at a PHQ-9 above 9 at a visit for depression",
+                    "12 years old or more before the day of a PHQ-9 above 9 at a visit for depression",
                     INDEX.exists(),
-                    age_at(INDEX.event.effective.start, 12),
+                    age_at(DAY_BEFORE, 12),
                 ),
                 exclusions=named(
                     "Exclusions",
-                    any_of(_hospice(WHOLE), _palliative(edition), named("Died", died(YEAR_LATER)), _other_disorder()),
+                    any_of(
+                        _hospice(WHOLE),
+                        _palliative(edition),
+                        named("Died", died(SURELY_WHOLE if edition.year == 2025 else YEAR_LATER)),
+                        _other_disorder(),
+                    ),
                 ),
                 numerator=named("Last PHQ-9 a year later below 5", _points(last.event, "<", "5")),
             ),
@@ -145,16 +157,12 @@ def _hospice(when: Span) -> Named:
 
 
 def _palliative(edition: Edition) -> Named:
-    """Until 2025 compared to the instant: what begins within the last day is too late."""
-
-    def in_time(span: Span) -> Truth:
-        by_day = span.overlaps(WHOLE)
-        return all_of(by_day, span.starts_no_later_than_exactly(WHOLE)) if edition.year == 2025 else by_day
-
-    said = observed(PALLIATIVE_ASKED).where(THIS.field("status").one_of(*FINAL), in_time(THIS.effective))
-    diagnosed = _confirmed(PALLIATIVE_DIAGNOSIS).where(in_time(THIS.prevalence))
-    seen = visits(PALLIATIVE_VISIT).where(in_time(THIS.period), THIS.field("status").one_of("finished"))
-    done = procedures(PALLIATIVE_CARE).where(in_time(THIS.performed), _perhaps_done())
+    """Until 2025 compared to the instant with a last day that has none: what begins on it is not known to be in time."""
+    in_time = SURELY_WHOLE if edition.year == 2025 else WHOLE
+    said = observed(PALLIATIVE_ASKED).where(THIS.field("status").one_of(*FINAL), THIS.effective.overlaps(in_time))
+    diagnosed = _confirmed(PALLIATIVE_DIAGNOSIS).where(THIS.prevalence.overlaps(in_time))
+    seen = visits(PALLIATIVE_VISIT).where(THIS.period.overlaps(in_time), THIS.field("status").one_of("finished"))
+    done = procedures(PALLIATIVE_CARE).where(THIS.performed.overlaps(in_time), _perhaps_done())
     series = (said, diagnosed, seen, done)
     return named("Palliative care up to the second assessment", any_of(*(each.exist() for each in series)))
 

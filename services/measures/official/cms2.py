@@ -9,7 +9,6 @@ from services.measures.language.moments import PERIOD
 from services.measures.language.truths import Named, Truth, all_of, any_of, named, not_
 from services.measures.language.vocabulary import (
     age_at,
-    diagnoses,
     has_result,
     procedures,
     services_ordered,
@@ -97,7 +96,7 @@ def _visits() -> Series:
 
 
 def _bipolar(edition: Edition) -> Truth:
-    listed = diagnoses(BIPOLAR).where(THIS.field("category").one_of("problem-list-item", "health-concern"))
+    listed = edition.diagnoses(BIPOLAR).where(THIS.field("category").one_of("problem-list-item", "health-concern"))
     by_day, exactly = THIS.prevalence.starts_before(OTHER.period), THIS.prevalence.starts_before_exactly(OTHER.period)
     return listed.with_any(_visits(), exactly if edition.year == 2025 else by_day).exist()
 

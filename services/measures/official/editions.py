@@ -7,8 +7,9 @@ CMS publishes with each year's measures (eCQI Resource Center).
 from dataclasses import dataclass
 
 from services.measures.language.codes import Codes
-from services.measures.language.events import THIS, Series
-from services.measures.language.truths import Truth, named, not_
+from services.measures.language.columns import ACTIVE
+from services.measures.language.events import THIS, Known, Series
+from services.measures.language.truths import Truth, any_of, named, not_
 from services.measures.language.vocabulary import (
     devices_ordered,
     diagnoses,
@@ -26,6 +27,14 @@ FINAL = ("final", "amended", "corrected")
 def observed(*codes: Codes) -> Series:
     """Results that are Observations of their own. As published: a component of another one is none."""
     return results(*codes).where(named("no part of another result", not_(THIS.field("parent").known)))
+
+
+def lasting(conditions: Series) -> Series:
+    """Those that are active or have an end. As published: what is over, nobody knows since when, has no duration at all (CQL: a query over null is null)."""
+    over = Known(THIS, ("abatement", "abatement_date", "abatement_age"))
+    return conditions.where(
+        named("active, or with an end", any_of(THIS.field("clinical_status").one_of(*ACTIVE), over))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +84,8 @@ class Edition:
         return procedures(*codes).where(THIS.field("status").one_of("completed"))
 
     def diagnoses(self, *codes: Codes) -> Series:
-        """Diagnoses and problems that are not ruled out."""
-        return diagnoses(*codes)
+        """Diagnoses and problems that are not ruled out, of known duration."""
+        return lasting(diagnoses(*codes))
 
     def _ordered(self) -> tuple[Truth, Truth]:
         return (

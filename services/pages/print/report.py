@@ -77,7 +77,7 @@ class MonthReport:
             question=measure.question,
             sentence=series.headline,
             action=next_action(series, measure),
-            last=f"{shown(last.value, measure)} of {last.measured}" if last else "not known",
+            last=last_said(last.value, last.measured, measure) if last else "not known",
             variation=VARIATIONS[series.variation],
             assurance=ASSURANCES[series.assurance],
             tone=_tone(series),
@@ -86,6 +86,11 @@ class MonthReport:
             signals=tuple(_told(note) for note in series.notes),
             facts=tuple(_facts(measure, series)),
         )
+
+
+def last_said(value: float | None, measured: int, measure: Measure) -> str:
+    """A share of how many; a level or a rate with their number, since 6.5 % of 20 would be another thing."""
+    return f"{shown(value, measure)}{' of ' if measure.kind == 'share' else ', n '}{measured}"
 
 
 def _series(
