@@ -11,7 +11,7 @@ from connectors.formats.outcome import ParameterWanted, error_answer, names_requ
 from connectors.landing import Landing
 from connectors.outside.decoding import Unreadable, decoded
 from connectors.vendors import Parameters, Vendor
-from schemas.errors import IncompleteError
+from schemas.errors import IncompleteError, MainstemError
 from schemas.gaps import GapCause
 
 CATEGORIES = {
@@ -57,6 +57,30 @@ def ways(resource_type: str, vendor: Vendor, *, by_patient: bool = False) -> lis
     if by_patient:
         return category
     return [*category, *([] if declared else [PATIENT]), *([BOTH] if category or declared else [])]
+
+
+TRIED = 5
+"""Patients of whom a type is asked for that gives nothing."""
+
+
+def gives_by_patient(client: FhirClient, resource_type: str) -> bool:
+    """Whether a type of which nothing is found is found of one of the first patients: some servers take no other search, and
+    do not say so."""
+    if resource_type == "Patient" or resource_type in client.vendor.fan_out:
+        return False
+    try:
+        size = client.vendor.page_size("Patient", TRIED)
+        params = (("_elements", "id"), *((("_count", str(size)),) if size else ()))
+        ids = [_id(line) for line in _page(client, client.url("Patient"), params, resource_type).resources[:TRIED]]
+        return any(_gives(client, resource_type, each) for each in ids if each)
+    except MainstemError:
+        return False
+
+
+def _gives(client: FhirClient, resource_type: str, patient: str) -> bool:
+    url, params = client.url(resource_type), (("patient", patient),)
+    bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
+    return bool(Page(bundle, not_after=client.clock(), of=resource_type).resources)
 
 
 def parts(resource_type: str, vendor: Vendor, way: str) -> Sequence[Parameters]:

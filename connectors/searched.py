@@ -146,7 +146,9 @@ class SearchCursor(msgspec.Struct, kw_only=True):
         """How the type was asked for, where it was not plainly."""
         notes = []
         if self.way:
-            notes.append(f"{resource_type}: the server refuses the plain search; it was asked for by {self.way}")
+            notes.append(
+                f"{resource_type}: the server takes no plain search, or finds nothing by it; it was asked for by {self.way}"
+            )
         if self.way in (CATEGORY, BOTH):
             notes.append(f"{resource_type}: what stands under none of the US Core categories does not come that way")
         if self.elsewhere and not (self.missing or self.unproven):

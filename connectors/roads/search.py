@@ -27,7 +27,7 @@ from connectors.completeness import (
     may_be_full,
     plain,
 )
-from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
+from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, gives_by_patient, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
 from connectors.formats.outcome import ParameterWanted, parameter_wanted
 from connectors.landing import FILE_BYTES, Growing
@@ -143,10 +143,13 @@ class _TypeSearch:
             one = (*self._timeless()[0], *self._page_size(1))
             gives = gives_by_time(self.client, self.type, one, self.cursor)
             self.cursor.silent = gives is Gives.NOTHING and self.wanted.roster is None and len(self.branches) == 1
-            if gives is Gives.BUT_BY_TIME:
-                self.cursor.timeless = True
-                self._begin_otherwise()
-                return self._run()
+            self.cursor.timeless = gives is Gives.BUT_BY_TIME
+        nothing = not (self.cursor.resources or self.cursor.way) and (self.cursor.silent or not self.windowed)
+        if nothing and self.wanted.roster is None and gives_by_patient(self.client, self.type):
+            self.cursor.way = PATIENT
+        if (self.windowed and self.cursor.timeless) or (nothing and self.cursor.way):
+            self._begin_otherwise()
+            return self._run()
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
             self.cursor.heeds = honours_last_updated(self.client, self.type, self._timeless()[0])
             if self.cursor.heeds is False:  # an odd answer to an odd question is no proof that all came
@@ -399,13 +402,8 @@ class _TypeSearch:
         params = self.branches[self.cursor.branch]
         count = counted(self.client, self.type, params)
         self.cursor.uncounted |= count is None
-        if (
-            count is not None
-            and count > crawl.distinct
-            and not full
-            and self.windowed
-            and counts_all(self.client, self.type, plain(params))
-        ):
+        beyond = count is not None and count > crawl.distinct and not full
+        if beyond and self.windowed and counts_all(self.client, self.type, plain(params)):
             return
         if count is not None and count >= crawl.distinct:
             crawl.total = max(count, crawl.total or 0)

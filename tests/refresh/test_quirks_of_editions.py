@@ -1,6 +1,7 @@
 """Hospitals' exports by editions 1 to 4 of Bulk Data, which change between nights, and files that are not quite as they should be."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -153,6 +154,11 @@ def empty_of_no_content(place: Place) -> None:
 def as_bundle(rows: list[Json]) -> bytes:
     entry = [{"resource": each} for each in rows]
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entry}).encode()
+
+
+def as_binary(rows: list[Json], kind: str = "application/fhir+ndjson") -> bytes:
+    content = b64encode(ndjson(*rows)).decode()
+    return json.dumps({"resourceType": "Binary", "id": "1", "contentType": kind, "data": content}).encode()
 
 
 def times(**by_night: Any) -> Step:
@@ -317,20 +323,38 @@ QUIRKS: dict[str, Quirk] = {
     ),
     "the last line of a file has no end": Quirk(file_of(lambda rows: ndjson(*rows).rstrip(b"\n")), road="bulk"),
     "a file begins with blank lines": Quirk(file_of(lambda rows: b"\r\n \r\n" + ndjson(*rows)), road="bulk"),
-    "a file is a Bundle for a night": Quirk(
-        file_of(as_bundle, nights=(1,)), road="bulk", statuses=PARTIAL, words=("of other types", "")
+    "a file is a Bundle": Quirk(file_of(as_bundle), road="bulk"),
+    "a file is a Bundle, written for people": Quirk(
+        file_of(lambda rows: json.dumps(json.loads(as_bundle(rows)), indent=2).encode()), road="bulk"
     ),
-    "a file is a list for a night": Quirk(
-        file_of(lambda rows: json.dumps(rows).encode(), nights=(1,)),
+    "a file is Bundles, one a line": Quirk(
+        file_of(lambda rows: b"\n".join(as_bundle(rows[at : at + 5]) for at in range(0, len(rows), 5))), road="bulk"
+    ),
+    "a file is a Binary": Quirk(file_of(as_binary), road="bulk"),
+    "a file is a Binary of something else for a night": Quirk(
+        file_of(lambda rows: as_binary(rows, "application/pdf"), nights=(1,)),
         road="bulk",
         statuses=PARTIAL,
-        words=("of 12 resources", ""),
+        words=("of other types", ""),
     ),
-    "a file is a list, written for people, for a night": Quirk(
-        file_of(lambda rows: json.dumps(rows, indent=2).encode(), nights=(1,)),
+    "a file is a list": Quirk(file_of(lambda rows: json.dumps(rows).encode()), road="bulk"),
+    "a file is a list, written for people": Quirk(
+        file_of(lambda rows: json.dumps(rows, indent=2).encode()), road="bulk"
+    ),
+    "a file is written for people": Quirk(
+        file_of(lambda rows: b"\n".join(json.dumps(each, indent=2).encode() for each in rows)), road="bulk"
+    ),
+    "a file is a list, written for people, and breaks off for a night": Quirk(
+        file_of(lambda rows: json.dumps(rows, indent=2).encode()[:-400], nights=(1,)),
         road="bulk",
         statuses=PARTIAL,
         words=("in mid-line", ""),
+    ),
+    "a file is a Bundle of fewer than the manifest counts for a night": Quirk(
+        file_of(lambda rows: as_bundle(rows[:9]), nights=(1,)),
+        road="bulk",
+        statuses=PARTIAL,
+        words=("9 of 12 resources", ""),
     ),
     "a file is UTF-16 for a night": Quirk(
         file_of(lambda rows: ndjson(*rows).decode().encode("utf-16"), nights=(1,)),

@@ -6,13 +6,14 @@ import zlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlencode
 
 import pytest
 from exporting import ndjson
 from hospital_with_faults import Answered, Asked
 from quirky_hospitals import TYPES, Nights, Place, Quirk, both, on, refused, says, two_nights
-from quirky_steps import PARTIAL, TOKEN, capped, page_of, weights
+from quirky_steps import PARTIAL, TOKEN, capped, page_of, uncounted, weights
 
 from connectors.outside.times import instant, zulu
 
@@ -76,6 +77,77 @@ def accurate_alone(place: Place) -> None:
         return Answered({**page, "total": len(found)})
 
     place.fault(count)
+
+
+def without_window(place: Place, asked: Asked) -> Answered:
+    """Links to further pages forget what time was asked for."""
+    page = page_of(place, asked)
+    for link in page.get("link", []):
+        base, _, query = link["url"].partition("?")
+        link["url"] = f"{base}?{'&'.join(each for each in query.split('&') if not each.startswith('_lastUpdated'))}"
+    return Answered(page)
+
+
+def as_many_as_asked(place: Place, asked: Asked) -> Answered | None:
+    """The size of a page is taken for the most that is wanted: nothing leads on, and what came is what is counted."""
+    if asked.value("_summary"):
+        return None
+    page = page_of(place, asked)
+    return Answered({**page, "link": [], "total": len(page.get("entry", []))})
+
+
+def older_behind(place: Place, asked: Asked) -> Answered:
+    """An older version of a weight stands behind the newer."""
+    page = page_of(place, asked)
+    for each in list(page.get("entry", [])):
+        if (row := each["resource"])["id"] == "w-5":
+            old = {
+                "meta": {"lastUpdated": "2026-02-01T00:00:00Z"},
+                "valueQuantity": {**row["valueQuantity"], "value": 99},
+            }
+            page["entry"].append({"resource": row | old})
+    return Answered(page)
+
+
+def names_itself(place: Place, asked: Asked) -> Answered:
+    """The last page's next one is itself."""
+    page = page_of(place, asked)
+    if page.get("entry") and not page.get("link"):
+        address = f"{place.server.base_url}/Observation?{urlencode(asked.params)}"
+        page["link"] = [{"relation": "next", "url": address}]
+    return Answered(page)
+
+
+def in_a_ring(place: Place, asked: Asked) -> Answered:
+    """The way leads back to where it begins."""
+    return Answered(b"", 307, {"Location": f"{place.server.base_url}/Observation?{urlencode(asked.params)}"})
+
+
+def found_by_patient(place: Place, asked: Asked) -> Answered | None:
+    """Nothing is found, and no error told, but where a patient is named."""
+    if asked.value("patient") or asked.value("page"):
+        return None
+    page: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    return Answered(page | {"total": 0} if place.server.counts else page)
+
+
+def empty_in_front(pages: int) -> Callable[[Place], None]:
+    """So many pages bring nothing, each with a link of its own; thirty in a row are one too many."""
+
+    def page(place: Place, asked: Asked) -> Answered | None:
+        came = int(asked.value("empty", "0"))
+        asked.params = [each for each in asked.params if each[0] != "empty"]
+        if asked.value("_summary") or asked.value("page") or came >= pages:
+            return None
+        address = f"{place.server.base_url}/Observation?{urlencode([*asked.params, ('empty', str(came + 1))])}"
+        link = [{"relation": "next", "url": address}]
+        return Answered({"resourceType": "Bundle", "type": "searchset", "link": link})
+
+    def arrange(place: Place) -> None:
+        place.beside.enter_context(patch("connectors.roads.search.EMPTY", 30))
+        weights(page)(place)
+
+    return arrange
 
 
 def without_one(place: Place, asked: Asked) -> Answered:
@@ -335,6 +407,39 @@ QUIRKS: dict[str, Quirk] = {
         weights(without_one, nights=(1,)), statuses=PARTIAL, words=("without", "")
     ),
     "an empty page stands in front": Quirk(weights(filtered)),
+    "links to further pages forget the window": Quirk(both(capped(5), weights(without_window))),
+    "the size of a page is taken for the most that is wanted": Quirk(weights(as_many_as_asked), fhir="page_size = 5\n"),
+    "the size of a page is the most that is wanted, and nobody counts": Quirk(
+        both(knows(), weights(as_many_as_asked)), fhir="page_size = 5\n"
+    ),
+    "an older version stands behind the newer": Quirk(weights(older_behind)),
+    "the last page names itself": Quirk(both(capped(5), weights(names_itself))),
+    "a way leads in a ring for a night": Quirk(
+        weights(in_a_ring, nights=(1,)), statuses=PARTIAL, words=("Observation", "")
+    ),
+    "there is no content for a night": Quirk(
+        weights(lambda place, asked: Answered(b"", 204), nights=(1,)), statuses=PARTIAL, words=("Observation", "")
+    ),
+    "the answer is null for a night": Quirk(
+        weights(lambda place, asked: Answered(b"null"), nights=(1,)), statuses=PARTIAL, words=("Observation", "")
+    ),
+    "many empty pages stand in front": Quirk(empty_in_front(28)),
+    "empty pages lead to others for ever": Quirk(
+        empty_in_front(10**6),
+        statuses=("partial", "partial"),
+        words=("in a circle", "in a circle"),
+        stays=WEIGHTS,
+        lacks=frozenset({23.5, *(20 + number for number in range(13))}),
+    ),
+    "nothing is found unless a patient is named": Quirk(
+        both(knows("_summary", "patient", "_id"), weights(found_by_patient)), words=("by patient",) * 2
+    ),
+    "nothing is found, nor counted, unless a patient is named": Quirk(
+        both(knows("patient", "_id"), uncounted, weights(found_by_patient)), words=("by patient",) * 2
+    ),
+    "nothing is found from the second night on unless a patient is named": Quirk(
+        both(knows("_summary", "patient", "_id"), weights(found_by_patient, nights=(2,))), words=("", "by patient")
+    ),
     "the last page leads to an empty one": Quirk(both(capped(5), weights(leads_to_nothing))),
     "the last page leads back to the first": Quirk(both(capped(5), weights(leads_back))),
     "links are escaped as for a web page": Quirk(both(capped(5), weights(escaped))),

@@ -166,6 +166,8 @@ def test_a_rare_unit_is_converted_and_its_writing_withheld() -> None:
         ("97510-2", 0.72, "1", 72),
         ("4544-3", 0.41, "L/L", 41),
         ("4544-3", 0.41, "{fraction}", 41),
+        ("4548-4", 0.072, "1", 7.2),
+        ("17856-6", 0.065, "{fraction}", 6.5),
     ],
 )
 def test_a_fraction_becomes_percent_where_the_code_says_so(code: str, number: float, unit: str, percent: float) -> None:

@@ -66,7 +66,9 @@ class Conversion(NamedTuple):
     factor: Decimal
     offset: Decimal
     holds: tuple[Decimal, Decimal] | None = None
-    """Between which numbers of the source, where the code and the unit say two kinds of quantity; None for all."""
+    """Between which numbers of the source, where others are of another unit than they say; None for all."""
+    flag: str = ""
+    """What is noticed where it is used."""
 
     def of(self, value: Decimal) -> Decimal:
         """The value in the target unit, to ten significant digits (the factor has no more)."""
@@ -109,7 +111,8 @@ def _scales() -> defaultdict[str, dict[str, Conversion]]:
     found: defaultdict[str, dict[str, Conversion]] = defaultdict(dict)
     for row in _rows("scales.csv"):
         holds = (Decimal(row["least"]), Decimal(row["most"])) if row["least"] else None
-        found[row["code"]][row["from"]] = Conversion(Decimal(row["factor"]), Decimal(row["offset"]), holds)
+        flag = "moles-to-mass" if holds and row["from"].endswith("mol/L") else ""
+        found[row["code"]][row["from"]] = Conversion(Decimal(row["factor"]), Decimal(row["offset"]), holds, flag)
     return found
 
 

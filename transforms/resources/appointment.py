@@ -18,7 +18,7 @@ from transforms.rules import (
     pseudonyms_in,
     replaced,
     together,
-    unless_within,
+    unless_codeable,
 )
 
 STANDING = ("proposed", "pending", "booked", "arrived", "checked-in", "fulfilled")
@@ -39,7 +39,7 @@ RESOURCE = Resource(
         ),
         "cancelationReason": codings("status_reasons"),
         "appointmentType": codings("types"),
-        "serviceType": unless_within("concept", rule=codings("service_type")),  # R5: CodeableReferences
+        "serviceType": unless_codeable(codings("service_type")),  # R5: CodeableReferences
         "specialty": codings("specialties"),
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Procedure", "Observation"),
@@ -64,5 +64,11 @@ RESOURCE = Resource(
         "cancellationReason": other_version(),
         "previousAppointment": other_version(),
         "virtualService": other_version(),
+        "cancellationDate": other_version(),
+        "replaces": other_version(),
+        "originatingAppointment": other_version(),
+        "recurrenceTemplate": other_version(),
+        "recurrenceId": other_version(),
+        "occurrenceChanged": other_version(),
     },
 )

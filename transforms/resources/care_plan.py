@@ -22,6 +22,8 @@ from transforms.rules import (
     period,
     raised_by,
     typed_links,
+    unless_codeable,
+    unless_within,
 )
 
 STATUS = ("draft", "active", "on-hold", "revoked", "completed", "unknown")
@@ -50,10 +52,12 @@ RESOURCE = Resource(
         "category": codings("category"),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),
         "author": raised_by("expressed_by", of="subject"),
-        "addresses": typed_links("addresses", *ABOUT),
+        "addresses": unless_codeable(typed_links("addresses", *ABOUT)),
         "goal": links("goals", "Goal"),
         "replaces": links("replaces", "CarePlan"),
-        "activity": links_in("activities", "reference", *ABOUT),
+        "activity": unless_within(  # R5
+            "plannedActivityReference", "performedActivity", rule=links_in("activities", "reference", *ABOUT)
+        ),
         "encounter": link("encounter", "Encounter"),
         "extension": extensions(),
         # STU3 and DSTU2

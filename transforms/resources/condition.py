@@ -89,6 +89,8 @@ RESOURCE = Resource(
         "assertedDate": other_version(),
         "abatementBoolean": other_version(),
         "dateRecorded": other_version(),
+        "onsetQuantity": other_version(),
+        "abatementQuantity": other_version(),
         # R5
         "participant": other_version(),
     },

@@ -51,6 +51,12 @@ RESOURCE = Resource(
         "except": other_version(),
         "purpose": other_version(),
         "action": other_version(),
+        "actor": other_version(),
+        "data": other_version(),
+        "dataPeriod": other_version(),
+        "securityLabel": other_version(),
+        # STU3 and R5
+        "period": other_version(),
         # R5
         "subject": other_version(),
         "date": other_version(),

@@ -18,6 +18,7 @@ from transforms.rules import (
     other_version,
     patient,
     request_intent,
+    unless_codeable,
     unless_shaped,
     unless_within,
 )
@@ -43,7 +44,7 @@ RESOURCE = Resource(
         "reasonReference": links("reason_records", "Condition", "Observation"),
         "requester": unless_within("agent", "onBehalfOf", rule=kinds_of("requester_kinds")),  # STU3
         "performerType": codings("performer_types"),
-        "performer": kinds_of("performer_kinds"),
+        "performer": unless_codeable(kinds_of("performer_kinds")),
         "groupIdentifier": grouped_by("requisition"),
         "basedOn": links("based_on", "ServiceRequest", "DeviceRequest", "MedicationRequest"),
         "priorRequest": links("replaces", "DeviceRequest"),
@@ -54,6 +55,7 @@ RESOURCE = Resource(
         # R5
         "code": other_version(),
         "quantity": other_version(),
+        "replaces": other_version(),
         "doNotPerform": other_version(),
         "asNeeded": other_version(),
         "asNeededFor": other_version(),

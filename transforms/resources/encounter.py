@@ -20,6 +20,7 @@ from transforms.rules import (
     pseudonyms_in,
     replaced,
     to_come,
+    unless_codeable,
     unless_shaped,
     unless_within,
     visit_class,
@@ -54,7 +55,7 @@ RESOURCE = Resource(
     fields={
         "class": unless_shaped(visit_class("class_code"), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),
-        "serviceType": unless_within("concept", rule=codings("service_type")),  # R5: CodeableReferences
+        "serviceType": unless_codeable(codings("service_type")),
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Procedure", "Observation"),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),
@@ -64,7 +65,9 @@ RESOURCE = Resource(
         "diagnosis": diagnoses("diagnoses"),
         "serviceProvider": pseudonym_of("provider", "Organization"),
         "location": pseudonyms_in("locations", "location", "Location"),
-        "participant": participants(types="participant_types", kinds="participant_kinds"),
+        "participant": unless_within(  # R5
+            "actor", rule=participants(types="participant_types", kinds="participant_kinds")
+        ),
         "classHistory": class_history("class_history"),
         "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
         "partOf": link("part_of", "Encounter"),
@@ -78,5 +81,7 @@ RESOURCE = Resource(
         # R5
         "actualPeriod": other_version(),
         "admission": other_version(),
+        "plannedStartDate": other_version(),
+        "plannedEndDate": other_version(),
     },
 )

@@ -26,6 +26,7 @@ from transforms.rules import (
     replaced,
     required,
     told_before,
+    unless_within,
     vaccine_reactions,
 )
 
@@ -66,7 +67,9 @@ RESOURCE = Resource(
         "primarySource": boolean("primary_source"),
         "reportOrigin": codings("report_origin"),
         "protocolApplied": protocol(number="dose_number", doses="series_doses", diseases="target_diseases"),
-        "reaction": vaccine_reactions(dates="reaction_dates", records="reaction_records"),
+        "reaction": unless_within(  # R5
+            "manifestation", rule=vaccine_reactions(dates="reaction_dates", records="reaction_records")
+        ),
         "doseQuantity": amount_of("dose", "dose_unit", unknown="999"),  # HL7 v2, RXA-6
         "route": codings("route"),
         "site": codings("body_sites"),
@@ -83,5 +86,7 @@ RESOURCE = Resource(
         "date": other_version(),
         # R5
         "administeredProduct": other_version(),
+        "informationSource": other_version(),
+        "reason": other_version(),
     },
 )

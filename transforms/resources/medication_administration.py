@@ -73,6 +73,7 @@ RESOURCE = Resource(
         "occurenceTiming": other_version(),
         "encounter": other_version(),
         "isSubPotent": other_version(),
+        "subPotentReason": other_version(),
         "reason": other_version(),
     },
 )

@@ -66,5 +66,6 @@ RESOURCE = Resource(
         "medication": other_version(),
         "encounter": other_version(),
         "recorded": other_version(),
+        "notPerformedReason": other_version(),
     },
 )

@@ -66,5 +66,8 @@ RESOURCE = Resource(
         # R5
         "medication": other_version(),
         "reason": other_version(),
+        "reported": other_version(),
+        "informationSource": other_version(),
+        "effectiveDosePeriod": other_version(),
     },
 )

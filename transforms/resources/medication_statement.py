@@ -77,5 +77,6 @@ RESOURCE = Resource(
         "encounter": other_version(),
         "reason": other_version(),
         "adherence": other_version(),
+        "effectiveTiming": other_version(),
     },
 )

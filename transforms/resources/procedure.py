@@ -27,6 +27,7 @@ from transforms.rules import (
     pseudonym_of,
     replaced,
     required,
+    unless_codeable,
 )
 
 STATUS = ("preparation", "in-progress", "on-hold", "stopped", "completed", "unknown")
@@ -76,7 +77,7 @@ RESOURCE = Resource(
         "category": codings("category"),
         "bodySite": codings("body_sites"),
         "outcome": codings("outcome"),
-        "complication": codings("complications"),
+        "complication": unless_codeable(codings("complications")),
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Observation", "Procedure"),
         "partOf": links("part_of", "Procedure", "Observation", "MedicationAdministration"),
@@ -88,6 +89,7 @@ RESOURCE = Resource(
         "context": other_version(),
         "notDone": other_version(),
         "notPerformed": other_version(),
+        "reasonCodeableConcept": other_version(),
         "notDoneReason": other_version(),
         "reasonNotPerformed": other_version(),
         "definition": other_version(),
@@ -99,6 +101,8 @@ RESOURCE = Resource(
         "occurrenceString": other_version(),
         "occurrenceTiming": other_version(),
         "focus": other_version(),
+        "reportedBoolean": other_version(),
+        "reportedReference": other_version(),
         "reason": other_version(),
     },
 )

@@ -43,7 +43,7 @@ RESOURCE = Resource(
         ),
         **asked(),
         "doNotPerform": not_a_fact_if_true(),
-        "orderDetail": codings("order_details"),
+        "orderDetail": unless_within("parameter", "parameterFocus", rule=codings("order_details")),  # R5
         "category": codings("category"),
         "asNeeded[x]": choice(asNeededBoolean=boolean("as_needed"), asNeededCodeableConcept=true_if_given("as_needed")),
         "reasonCode": codings("reasons"),

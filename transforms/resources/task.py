@@ -25,6 +25,7 @@ from transforms.rules import (
     request_priority,
     typed_links,
     typed_pseudonym,
+    unless_codeable,
     unless_within,
 )
 
@@ -51,7 +52,7 @@ RESOURCE = Resource(
             unless=("reasonCode", "focus"),
             missing=Reason.MISSING_CODE,
         ),
-        "reasonCode": unless_within("concept", rule=codings("reasons")),
+        "reasonCode": unless_codeable(codings("reasons")),
         "reasonReference": typed_links("reason_records", *ABOUT),
         "focus": all_of(
             typed_links("about", *ABOUT),
@@ -59,7 +60,7 @@ RESOURCE = Resource(
             typed_pseudonym("measure", "Measure"),
         ),
         "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
-        "statusReason": unless_within("concept", rule=codings("status_reasons")),  # R5: a CodeableReference
+        "statusReason": unless_codeable(codings("status_reasons")),
         "intent": one_of("intent", INTENT, modifier=True),
         "priority": request_priority(),
         "requester": unless_within("agent", rule=raised_by("raised_by", of="for")),  # STU3
@@ -67,9 +68,12 @@ RESOURCE = Resource(
         "authoredOn": instant("raised", "raised_date"),
         "executionPeriod": period(end=("answered", "answered_date")),
         "restriction": due("due_date"),
-        "output": all_of(
-            codings_in("response", "valueCodeableConcept"),
-            links_in("response_records", "valueReference", "Communication", *ABOUT),
+        "output": unless_within(  # R5
+            "valueCodeableReference",
+            rule=all_of(
+                codings_in("response", "valueCodeableConcept"),
+                links_in("response_records", "valueReference", "Communication", *ABOUT),
+            ),
         ),
         "basedOn": typed_links("based_on", "ServiceRequest", "DeviceRequest", "MedicationRequest"),
         "encounter": link("encounter", "Encounter"),

@@ -111,6 +111,7 @@ from transforms.rules.plans import activities
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
+    unless_codeable,
     unless_listed,
     unless_masked,
     unless_shaped,
@@ -296,6 +297,7 @@ __all__ = [
     "true_if_given",
     "typed_links",
     "typed_pseudonym",
+    "unless_codeable",
     "unless_false",
     "unless_listed",
     "unless_masked",

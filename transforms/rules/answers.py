@@ -65,6 +65,7 @@ class _Question(Struct, gc=False):
     linkId: Scalar = None
     code: list[Coding | None] | Coding | None = None
     answerOption: list[_Option | None] | None = None
+    option: list[_Option | None] | None = None  # STU3's name
     item: "list[_Question | None] | None" = None
 
 
@@ -91,8 +92,7 @@ class _Known(Struct, gc=False, omit_defaults=True):
 def kept_questionnaire(raw: bytes) -> bytes | None:
     """A Questionnaire → the codes of its questions by linkId, and what their answers score. Raises Unusable."""
     source: _Questionnaire = decode(without_modified(raw)[0] if b'"modifierExtension"' in raw else raw, _Questionnaire)
-    status = text_of(source.status).lower()
-    if status == "entered-in-error":
+    if (status := text_of(source.status).lower()) == "entered-in-error":
         return None
     if status not in ("draft", "active", "retired", "unknown", ""):
         raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "status")
@@ -116,7 +116,7 @@ def _known(source: _Questionnaire) -> _Known:
         name = text_of(question.linkId)
         if pairs := _pairs(question.code):
             known.items[name] = pairs
-        if scores := dict(_scores(question.answerOption or [])):
+        if scores := dict(_scores(question.answerOption or question.option or [])):
             known.scores[name] = dict(sorted(scores.items()))
     known.items, known.scores = dict(sorted(known.items.items())), dict(sorted(known.scores.items()))
     return known
@@ -235,10 +235,12 @@ class _Item(Struct, gc=False):
     linkId: Scalar = None
     answer: Raw = _ABSENT
     item: Raw = _ABSENT
+    subject: Raw = _ABSENT  # STU3's, in place of the extension
     extension: Raw = _ABSENT
     modifierExtension: Raw = _ABSENT
 
 
+_IS_SUBJECT = Raw(b'{"url":"http://hl7.org/fhir/StructureDefinition/questionnaireresponse-isSubject"}')
 _Marks = tuple[list[Raw], list[Raw]]
 """Modifier extensions, and extensions that say whom answers are about, of an item and all around it."""
 
@@ -288,6 +290,8 @@ def _marked(item: _Item, around: _Marks) -> _Marks:
         modifiers = [*modifiers, *decode(bytes(item.modifierExtension), list[Raw])]
     if item.extension is not None and CHANGES_MEANING.search(bytes(item.extension)):
         about = [*about, *decode(bytes(item.extension), list[Raw])]
+    if item.subject is not None and bytes(item.subject) not in _EMPTY:
+        about = [*about, _IS_SUBJECT]
     return modifiers, about
 
 

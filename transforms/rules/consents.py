@@ -28,7 +28,10 @@ _MADE = {"rejected": "deny", "denied": "deny", "refused": "deny", "inactive": "w
 }
 """What a status makes of whatever the provisions say."""
 _KNOWN = frozenset({"active", *_MADE})
-_LIMITS = ("actor", "action", "class", "code", "securityLabel", "data", "dataPeriod")
+_LIMITS = (
+    *("actor", "action", "class", "code", "securityLabel", "data", "dataPeriod"),
+    *("documentType", "resourceType", "expression"),  # R5
+)
 """What of a provision holds for a part of its scope only, for some people or for some data."""
 _BESIDE = ("status", "scope", "category")
 
@@ -45,6 +48,9 @@ class _Provision(Struct, gc=False, rename={"of_class": "class"}):
     securityLabel: Raw = _ABSENT
     data: Raw = _ABSENT
     dataPeriod: Raw = _ABSENT
+    documentType: Raw = _ABSENT
+    resourceType: Raw = _ABSENT
+    expression: Raw = _ABSENT
     modifierExtension: Raw = _ABSENT
 
     def limit(self) -> str:

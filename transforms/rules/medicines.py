@@ -39,8 +39,12 @@ class _Kind(Struct, gc=False):
 class _Ingredient(Struct, gc=False):
     itemCodeableConcept: CodeableConcept | None = None
     itemReference: Reference | None = None
+    item: Raw = _ABSENT
+    """R5: a CodeableReference."""
     isActive: Scalar = None
     strength: Ratio | None = None
+    amount: Ratio | None = None
+    """STU3's name for `strength`."""
     modifierExtension: Raw = _ABSENT
 
 
@@ -50,6 +54,8 @@ class _Medication(Struct, gc=False, omit_defaults=True):
     code: CodeableConcept | None = None
     ingredient: list[_Ingredient] | None = None
     contained: "list[_Medication] | None" = None
+    product: Raw = _ABSENT
+    """DSTU2: where the ingredients stand."""
 
     modifierExtension: Raw = _ABSENT
     implicitRules: Raw = _ABSENT
@@ -63,7 +69,7 @@ class _Medication(Struct, gc=False, omit_defaults=True):
             part.itemCodeableConcept or (_code_of(name[1:], listed) if name.startswith("#") else None)
             for part, name in zip(active, named, strict=True)
         ]
-        strengths = [part.strength for part in active]
+        strengths = [part.strength or part.amount for part in active]
         return [(concept, strength) for concept, strength in zip(found, strengths, strict=True) if concept is not None]
 
 
@@ -72,7 +78,7 @@ def _code_of(name: str, listed: "list[_Medication]") -> CodeableConcept | None:
     source = _named_among(name, listed)
     if source is None or _is_error(source):
         return None
-    _refuse_modified(source)
+    _refuse_not_understood(source)
     return source.code
 
 
@@ -89,7 +95,7 @@ def kept_medication(raw: bytes) -> bytes | None:
     source: _Medication = decode(raw, _Medication)
     if _is_error(source):
         return None
-    _refuse_modified(source)
+    _refuse_not_understood(source)
     kept = sorted(
         encode({"itemCodeableConcept": _kept(part), **({"strength": strength} if strength else {})})
         for part, strength in source.mixture()
@@ -105,8 +111,12 @@ def _is_error(source: _Medication) -> bool:
     return status == "entered-in-error"
 
 
-def _refuse_modified(source: _Medication) -> None:
-    """Raises Unusable for a Medication of which something is modified in a way nobody here knows."""
+def _refuse_not_understood(source: _Medication) -> None:
+    """Raises Unusable for a Medication of another FHIR version, or of which something is modified in a way nobody here knows."""
+    if source.product is not None:
+        raise Unusable(Reason.OTHER_FHIR_VERSION, "product")
+    if any(part.item is not None for part in source.ingredient or []):
+        raise Unusable(Reason.OTHER_FHIR_VERSION, "ingredient.item")
     for name, marked in (
         ("implicitRules", source.implicitRules is not None),
         ("modifierExtension", source.modifierExtension is not None),
@@ -149,7 +159,7 @@ def medication(
         source = _contained(named[1:], companion) if named.startswith("#") else _looked_up(companion)
         if source is None or _is_error(source):
             raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
-        _refuse_modified(source)
+        _refuse_not_understood(source)
         _refuse_none(source.code or CodeableConcept())
         parts = source.mixture(_all_contained(companion) if named.startswith("#") else None)
         coded = [

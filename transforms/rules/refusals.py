@@ -80,6 +80,20 @@ def unless_within(*members: str, rule: Rule | None = None) -> Rule:
     return replace(rule, read=read, usual=None) if rule else Rule((), read)
 
 
+def unless_codeable(rule: Rule) -> Rule:
+    """A field that R5 shapes as CodeableReference, `{"concept": …, "reference": {…}}`: that is refused by name."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if has_members(raw, "concept") or _REFERENCE_INSIDE.search(raw):
+            raise Unusable(Reason.OTHER_FHIR_VERSION)
+        return rule.read(raw, companion, setting)
+
+    return replace(rule, read=read, usual=None)
+
+
+_REFERENCE_INSIDE = re.compile(rb'"reference"\s*:\s*\{')
+
+
 def has_members(raw: bytes, *members: str) -> bool:
     """Whether an object, or one of a list of them, has any of these members; what is no object has none."""
     if not any(f'"{name}"'.encode() in raw for name in members):

@@ -245,12 +245,10 @@ def in_unit(written: str, manner: Manner) -> tuple[Raw, tuple[str, ...]]:
         return plain(written), flags
     value = Decimal(written)
     if manner.turn is not SAME:
-        if (holds := manner.turn.holds) is not None:
-            if not holds[0] <= value <= holds[1]:
-                raise Unusable(Reason.UNIT_MISMATCH, "value")
-            flags = (*flags, "moles-to-mass")
+        if (holds := manner.turn.holds) is not None and not holds[0] <= value <= holds[1]:
+            raise Unusable(Reason.UNIT_MISMATCH, "value")
         value = manner.turn.of(value)
-        flags = (*flags, "unit-converted")
+        flags = (*flags, *filter(None, (manner.turn.flag, "unit-converted")))
     if value > manner.row.high:
         flags = (*flags, "implausible-high")
     elif value < manner.row.low:

@@ -146,6 +146,8 @@ def hospitalization(*, source: str, disposition: str, readmission: str) -> Rule:
 class _Diagnosis(Struct, gc=False):
     condition: Reference | None = None
     use: CodeableConcept | None = None
+    role: CodeableConcept | None = None
+    """STU3's name for `use`."""
     rank: Raw = _ABSENT
 
 
@@ -177,7 +179,8 @@ def _diagnosis(source: _Diagnosis, setting: Setting) -> dict[str, Any] | None:
     named = named_of([source.condition], ("Condition", "Procedure"))
     if not named:
         return None
-    said = [text_of(coding.code) for coding in source.use.codings] if source.use else []
+    use = source.use or source.role
+    said = [text_of(coding.code) for coding in use.codings] if use else []
     values = {
         "record": hexadecimal(b"r-", setting.pseudonyms.ref(*named[0]) + WHOLE),
         "use": next((use for use in USES if use in said), None),
@@ -228,6 +231,9 @@ class _Protocol(Struct, gc=False):
     doseNumberString: Scalar = None
     seriesDosesPositiveInt: Raw = _ABSENT
     seriesDosesString: Scalar = None
+    doseNumber: Scalar = None
+    """R5's name, as seriesDoses."""
+    seriesDoses: Scalar = None
     targetDisease: list[CodeableConcept | None] | CodeableConcept | None = None
 
 
@@ -263,9 +269,11 @@ def protocol(*, number: str, doses: str, diseases: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         listed = [each for each in decode(raw, list[_Protocol | None] | None) or [] if each is not None]
         flags: list[str] = []
-        told = [_dose(each.doseNumberPositiveInt, each.doseNumberString, flags) for each in listed]
+        told = [_dose(each.doseNumberPositiveInt, each.doseNumberString or each.doseNumber, flags) for each in listed]
         numbers = {each for each in told if each is not None}
-        told = [_dose(each.seriesDosesPositiveInt, each.seriesDosesString, flags) for each in listed]
+        told = [
+            _dose(each.seriesDosesPositiveInt, each.seriesDosesString or each.seriesDoses, flags) for each in listed
+        ]
         series = {each for each in told if each is not None}
         if len(numbers) > 1 or len(series) > 1:
             flags.append("several-protocols")

@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from connectors.client.fhir_client import FhirClient, Gone
+from connectors.formats.folded import HOLDERS, folds, held_by
+from connectors.formats.gzip import file_blocks, plain
+from connectors.formats.json import is_document
 from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
 from connectors.formats.utf8 import NotUtf8
@@ -73,12 +77,15 @@ class Files:
             part.short.append(_short(part, GapCause.FILE_NOT_READ, reason))
             return
         part.bytes, part.newest = meter.bytes, meter.newest
-        if meter.truncated:
+        alike = meter.alike >= meter.lines and bool(part.type)
+        sorted_out = None if alike or part.use is not Use.DATA else self._sorted_out(path)
+        truncated, came = (meter.truncated, meter.lines) if sorted_out is None else sorted_out.came(meter)
+        if truncated:
             part.short.append(_short(part, GapCause.CUT, "a file of the export ends in mid-line"))
-        elif part.count is not None and meter.lines < part.count:
-            reason = f"a file of the export holds {meter.lines} of {part.count} resources"
+        elif part.count is not None and came < part.count:
+            reason = f"a file of the export holds {came} of {part.count} resources"
             part.short.append(_short(part, GapCause.SHORT_OF_COUNT, reason))
-        self._take(part, path, meter, alike=meter.alike >= meter.lines)
+        self._take(part, path, meter, sorted_out)
 
     def _found(self, part: ManifestPart, once: Callable[[], Meter]) -> Meter:
         """A file from where it is, of the places it may be at."""
@@ -90,15 +97,15 @@ class Files:
         part.url, part.or_at = part.or_at, ""
         return self.client.again_and_again(once)
 
-    def _take(self, part: ManifestPart, path: Path, meter: Meter, *, alike: bool) -> None:
+    def _take(self, part: ManifestPart, path: Path, meter: Meter, sorted_out: "_Sorted | None") -> None:
         part.files.append(path.name)
         if part.use is Use.MESSAGES:
             part.messages = meter.lines
             self._weigh(part, path)
-        elif part.use is Use.DATA and alike and part.type:
-            part.types = {part.type: meter.lines}
+        elif sorted_out is not None:
+            self._sort(part, path, sorted_out)
         elif part.use is Use.DATA:
-            self._sort(part, path)
+            part.types = {part.type: meter.lines}
 
     def _weigh(self, part: ManifestPart, path: Path) -> None:
         short, notes = weighed(self._lines(path), part.type, self.wanted)
@@ -109,16 +116,34 @@ class Files:
         self.settle()
         return read_lines(path, cap=self.limits.line_bytes)
 
+    def _resources(self, path: Path, *, folded: bool) -> Iterator[bytes | Problem]:
+        """The lines of a file; of one that is `folded` with what Bundles and Binaries of FHIR hold in their place."""
+        for line in self._lines(path):
+            if folded and not isinstance(line, Problem):
+                yield from held_by(line)
+            else:
+                yield line
+
+    def _sorted_out(self, path: Path) -> "_Sorted":
+        """What a file holds that is not line for line what its type begins with."""
+        kinds = Counter(map(_kind, self._lines(path)))
+        folded = not HOLDERS.isdisjoint(kinds) and any(
+            not isinstance(line, Problem) and folds(line) for line in self._lines(path)
+        )
+        if folded:
+            kinds = Counter(map(_kind, self._resources(path, folded=True)))
+        return _Sorted(kinds, folded, is_document(next(plain(file_blocks(path)), b"")))
+
     # ------------------------------------------------------------ several types in a file
 
-    def _sort(self, part: ManifestPart, path: Path) -> None:
-        """Looks at each line, where lines may be of other types than the file's; moves those that are to their own."""
-        found = Counter(map(_kind, self._lines(path)))
+    def _sort(self, part: ManifestPart, path: Path, sorted_out: "_Sorted") -> None:
+        """Where lines may be of other types than the file's, moves those that are to their own."""
+        found = sorted_out.kinds
         others = {name: count for name, count in found.items() if name not in ("", NO_LINE, part.type)}
         if part.type and not others and found[""] == found.total():
             reason = "a file of the export holds no resource"
             part.short.append(_short(part, GapCause.FILE_NOT_READ, reason))
-        if part.type and not others:
+        if part.type and not others and not sorted_out.folded:
             part.types = {part.type: found.total() - found[NO_LINE]}
             return
         self._complain(part, others, found)
@@ -127,10 +152,10 @@ class Files:
         for name in self.wanted:
             kept = {name, ""} if name == own else {name}
             if count := sum(found[kind] for kind in kept):
-                self._land(part, name, path, kept)
+                self._land(part, name, path, kept, folded=sorted_out.folded)
                 part.types[name] = count
         if found[MESSAGES]:
-            messages = self._land(part, f"{MESSAGES}-{EXPORT}", path, {MESSAGES})
+            messages = self._land(part, f"{MESSAGES}-{EXPORT}", path, {MESSAGES}, folded=sorted_out.folded)
             part.messages = found[MESSAGES]
             self._weigh(part, messages)
         self.landing.discard([path])
@@ -148,9 +173,10 @@ class Files:
             reason = f"a file of the export holds {found['']} lines of which the type cannot be told"
             part.short.append(_short(part, GapCause.UNKNOWN_TYPE, reason))
 
-    def _land(self, part: ManifestPart, stem: str, path: Path, kinds: Collection[str]) -> Path:
+    def _land(self, part: ManifestPart, stem: str, path: Path, kinds: Collection[str], *, folded: bool) -> Path:
         target = self._target(stem)
-        lines = (line + b"\n" for line in self._lines(path) if not isinstance(line, Problem) and _kind(line) in kinds)
+        held = self._resources(path, folded=folded)
+        lines = (line + b"\n" for line in held if not isinstance(line, Problem) and _kind(line) in kinds)
         self.landing.write(target, lines)
         part.files.append(target.name)
         return target
@@ -158,6 +184,23 @@ class Files:
     def _target(self, stem: str) -> Path:
         self._numbers[stem] = self._numbers.get(stem, 0) + 1
         return self.landing.path(stem, self._numbers[stem])
+
+
+class _Sorted(NamedTuple):
+    """What was found in a file line by line, or value by value where it is a JSON document."""
+
+    kinds: Counter[str]
+    """By resource type; empty where it cannot be told, NO_LINE for what cannot be read."""
+    folded: bool
+    """Whether resources stand in others that only hold them."""
+    document: bool
+
+    def came(self, meter: Meter) -> tuple[bool, int]:
+        """Whether the file breaks off, and how many resources came."""
+        if not (self.folded or self.document):
+            return meter.truncated, meter.lines
+        cut = bool(self.kinds[NO_LINE]) if self.document else meter.truncated
+        return cut, self.kinds.total() - self.kinds[NO_LINE]
 
 
 def _doubted(blocks: Iterator[bytes], part: ManifestPart, doubts: Iterator[int]) -> Iterator[bytes]:
