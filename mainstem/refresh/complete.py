@@ -23,6 +23,7 @@ from schemas.errors import OperatorError, TemporaryError
 from schemas.gaps import GapCause, Who
 from schemas.loads import Gap, LoadReport, TypeCounts
 from schemas.outcomes import REFERRED_TYPES
+from schemas.problems import Reason
 
 log = structlog.get_logger()
 TRUE_IF_ACCEPTED = frozenset({GapCause.FELL_SILENT, GapCause.SHARP_FALL})
@@ -135,6 +136,8 @@ def _short(
         return short
     if name not in counts:
         return [Shortfall(name, GapCause.NOT_MAPPED, "not mapped")]
+    if said := _unreadable(counts[name]):
+        return [Shortfall(name, GapCause.FILE_NOT_READ, said)]
     if not unit.delivered and name in known:
         return [Shortfall(name, GapCause.NOT_DELIVERED, "no file of this type was delivered, as there was before")]
     return []
@@ -190,3 +193,12 @@ def _tidy_landing(refresh: Refresh) -> None:
         keep=refresh.settings.keep_loads,
         needed=lambda load_id: any(refresh.store.quarantine.of(refresh.site.site, load_id)),
     )
+
+
+def _unreadable(counts: TypeCounts) -> str:
+    """Where no line of a type says what it is: not resources are unusable then, but what came is something else."""
+    none = {name: counts.skipped.get(name, 0) for name in (Reason.INVALID_JSON, Reason.NOT_A_RESOURCE)}
+    if not counts.read or sum(none.values()) < counts.read:
+        return ""
+    named = ", ".join(f"{name}: {number:,}" for name, number in none.items() if number)
+    return f"none of the {counts.read:,} lines that came holds a resource ({named})"

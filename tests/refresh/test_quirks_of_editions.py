@@ -362,6 +362,12 @@ QUIRKS: dict[str, Quirk] = {
         statuses=PARTIAL,
         words=("UTF-16", ""),
     ),
+    "every line of a file ends in a comma for a night": Quirk(
+        file_of(lambda rows: ndjson(*rows).replace(b"\n", b",\n"), nights=(1,)),
+        road="bulk",
+        statuses=PARTIAL,
+        words=("lines that came holds a resource (invalid-json", ""),
+    ),
     "a line is cut in the middle of a file": Quirk(
         file_of(lambda rows: ndjson(*rows).replace(b'"value":25', b'"val', 1), nights=(1,)),
         road="bulk",
