@@ -67,7 +67,7 @@ class Conversion(NamedTuple):
     offset: Decimal
     holds: tuple[Decimal, Decimal] | None = None
     """Between which numbers of the source, where others are of another unit than they say; None for all."""
-    flag: str = ""
+    flags: tuple[str, ...] = ()
     """What is noticed where it is used."""
 
     def of(self, value: Decimal) -> Decimal:
@@ -111,8 +111,8 @@ def _scales() -> defaultdict[str, dict[str, Conversion]]:
     found: defaultdict[str, dict[str, Conversion]] = defaultdict(dict)
     for row in _rows("scales.csv"):
         holds = (Decimal(row["least"]), Decimal(row["most"])) if row["least"] else None
-        flag = "moles-to-mass" if holds and row["from"].endswith("mol/L") else ""
-        found[row["code"]][row["from"]] = Conversion(Decimal(row["factor"]), Decimal(row["offset"]), holds, flag)
+        flags = ("moles-to-mass",) if holds and row["from"].endswith("mol/L") else ()
+        found[row["code"]][row["from"]] = Conversion(Decimal(row["factor"]), Decimal(row["offset"]), holds, flags)
     return found
 
 

@@ -248,7 +248,7 @@ def in_unit(written: str, manner: Manner) -> tuple[Raw, tuple[str, ...]]:
         if (holds := manner.turn.holds) is not None and not holds[0] <= value <= holds[1]:
             raise Unusable(Reason.UNIT_MISMATCH, "value")
         value = manner.turn.of(value)
-        flags = (*flags, *filter(None, (manner.turn.flag, "unit-converted")))
+        flags = (*flags, *manner.turn.flags, "unit-converted")
     if value > manner.row.high:
         flags = (*flags, "implausible-high")
     elif value < manner.row.low:
