@@ -15,6 +15,7 @@ from services.measures.declared import Measure
 from services.measures.evaluate.counts import NETWORK
 from services.measures.library import measures
 from services.pages.charting import chart_of, figures_of
+from services.pages.overview import SHOWN
 from services.pages.periods import SMALL
 from services.pages.results import Results, Series
 from services.pages.seeing import seen_by_viewer
@@ -57,6 +58,7 @@ def routes(site: PageSite) -> APIRouter:
             charts=charts,
             small=SMALL,
             many=MANY,
+            most=SHOWN,
             groups=groups,
             proposed=[each for each in proposed if version_of(each, found.measure) is None],
             definition=definition_of(found.measure),
