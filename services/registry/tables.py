@@ -4,13 +4,13 @@ A table `observation` holds the current state of the observations: the model's f
 the state came. A withdrawn record leaves its table and stays in `history`.
 """
 
+import json
 import types
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import msgspec
 from pydantic.fields import FieldInfo
 from sqlalchemy import (
     BigInteger,
@@ -58,7 +58,7 @@ class JsonDocument(UserDefinedType[Any]):
 
 def _parsed(text: str | None) -> Any:
     """Most lists of a record are empty: nothing is parsed for them."""
-    return None if text is None else [] if text == "[]" else msgspec.json.decode(text)
+    return None if text is None else [] if text == "[]" else json.loads(text)
 
 
 @compiles(JsonDocument, "postgresql")
