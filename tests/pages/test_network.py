@@ -52,7 +52,7 @@ def test_the_page_says_whom_to_call_and_whom_to_learn_from(small_registry: Engin
 def test_who_got_better_is_told_with_what_they_tried(small_registry: Engine, tmp_path: Path) -> None:
     """Where they noted it; where not, that it is to be asked."""
     fill(small_registry, population(), load_events())
-    assert "What they did is not noted: ask them." in html_of(small_registry, tmp_path)
+    assert "What they did for it is not noted: ask them." in html_of(small_registry, tmp_path)
     with small_registry.begin() as connection:
         plan = Plan(70, date(2026, 11, 1), "More is eaten", "Three visits")
         what, since = "A dietitian at every visit", date(2025, 11, 1)
