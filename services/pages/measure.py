@@ -25,6 +25,8 @@ from services.people.amendments import amendments, version_of
 
 MANY = 16
 """Of more sites no page draws each: they stand in a table that leads to them."""
+ROOM = {"left": 4, "top": 4, "right": 24, "bottom": 4}
+"""Pixels around a picture: the names at its right are wider in other fonts than in the one it was measured with."""
 Slug = Annotated[str, Path(pattern=r"^[a-z0-9]{1,40}$")]
 
 
@@ -38,7 +40,7 @@ def routes(site: PageSite) -> APIRouter:
 
     def drawn_for(slug: str, viewer: Viewer, site: str) -> dict[str, Any]:
         found = results(slug, viewer)
-        return chart_of(_series(found, site), found.measure)
+        return chart_of(_series(found, site), found.measure) | {"padding": ROOM}
 
     @router.get("")
     @seen_by(*EVERYBODY)
