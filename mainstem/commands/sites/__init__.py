@@ -188,7 +188,11 @@ def pools(
     folder: SitesFolder = None,
     at_once: Annotated[
         int,
-        typer.Option(min=1, help="Tasks that Airflow runs at once, its core.parallelism; a site gets half at most."),
+        typer.Option(
+            min=1,
+            envvar="AIRFLOW__CORE__PARALLELISM",
+            help="Tasks that Airflow runs at once, its core.parallelism; a site gets half at most.",
+        ),
     ] = 32,
     to: Annotated[Path | None, typer.Option(help="File to write; printed where absent.", show_default=False)] = None,
 ) -> None:
@@ -206,4 +210,4 @@ def pools(
         print_json(told)
         return
     write_file(to, json.dumps(told, indent=2) + "\n")
-    say(f"wrote {to}; next: airflow pools import {to}")
+    say(f"next: airflow pools import {to}")
