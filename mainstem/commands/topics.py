@@ -121,7 +121,6 @@ def acls(groups: Groups = ["registry"], as_json: AsJson = False) -> None:  # noq
 
 
 def _print_table(names: tuple[str, ...], rows: "Sequence[tuple[object, ...]]") -> None:
-
     table = plain_table(*names)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
@@ -130,7 +129,6 @@ def _print_table(names: tuple[str, ...], rows: "Sequence[tuple[object, ...]]") -
 
 def _print_findings(findings: "list[TopicFinding]") -> None:
     """What differs, one row each; the fix below it, whole, so that it can be copied."""
-
     table = plain_table("topic", "setting", "wanted", "found")
     for finding in findings:
         table.add_row(finding.topic, finding.setting, finding.expected, finding.found)
