@@ -60,7 +60,7 @@ def check(
 
 @group.command("allow", epilog="Example: mainstem topics allow User:north")
 def allow(
-    principal: Annotated[str, typer.Argument(help="Kafka's name of it: User:north.")],
+    principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="Kafka's name of it: User:north.")],
     consumer: Annotated[bool, typer.Option("--consumer", help="A consumer's rights, not a publisher's.")] = False,
     results: Annotated[
         bool, typer.Option("--results", help="What `mainstem feedback pull` needs: it may read every site's counts.")

@@ -10,7 +10,9 @@ from schemas.errors import OperatorError
 
 SitesFolder = Annotated[
     Path | None,
-    typer.Argument(help="Folder of the site files; MAINSTEM_SITES or sites where absent.", show_default=False),
+    typer.Argument(
+        metavar="FOLDER", help="Folder of the site files; MAINSTEM_SITES or sites where absent.", show_default=False
+    ),
 ]
 group = typer.Typer(name="sites", help="Site files and what is made from them.", no_args_is_help=True)
 
@@ -22,7 +24,8 @@ group = typer.Typer(name="sites", help="Site files and what is made from them.",
 )
 def new(
     name: Annotated[
-        str, typer.Argument(help="Short name of the site: lower case, digits, hyphens; asked where absent.")
+        str,
+        typer.Argument(metavar="NAME", help="Short name of the site: lower case, digits, hyphens; asked where absent."),
     ] = "",
     base_url: Annotated[str | None, typer.Option(help="FHIR base URL of the site's server.")] = None,
     folder: Annotated[
