@@ -62,7 +62,8 @@ DEFAULTS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "show_return_value_in_logs": False,
 }
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 MAPPED = {"read", "mapped", "records"}
 
 
