@@ -135,6 +135,7 @@ def test_pages_are_read_by_keyboard_on_paper_and_without_scripts(counted_story: 
     """The first key leads past the navigation; on paper there is none; without scripts the chart follows its words at once."""
     with serving(app_for(counted_story, tmp_path, Role.COORDINATOR)) as address, browser() as opened:
         tab = opened.new_page(viewport={"width": 1280, "height": 900})
+        tab.set_default_navigation_timeout(150_000)  # the first page counts every measure
         tab.goto(address + "/network")
         tab.keyboard.press("Tab")
         assert tab.evaluate("document.activeElement.textContent") == "To the content"
