@@ -459,7 +459,8 @@ def reporter(
         if kind == "Patient" and (who := reference_id(source, "Patient")) is not None and companion:
             themselves = who == reference_id(decode(companion, Reference | None), "Patient")
             return Found({name: own if themselves else other})
-        return Found({name: words.get(kind)})
+        in_words = not kind and any(member in raw for member in (b'"reference"', b'"identifier"', b'"display"'))
+        return Found({name: words.get(kind)}, dropped=("",) if in_words else ())
 
     return Rule((name,), read, needs=of)
 

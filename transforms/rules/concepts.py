@@ -17,6 +17,7 @@ from transforms.fhir.elements import (
     Concept,
     ConceptOrCoding,
     Concepts,
+    Stated,
     decode,
     text_of,
 )
@@ -186,6 +187,11 @@ def absences_in(raw: bytes) -> list[str]:
     if b"/data-absent-reason" not in raw:
         return []
     return [said.decode() for form in (_ABSENCE, _ABSENCE_FIRST) for said in form.findall(raw)]
+
+
+def says_absent(source: Stated) -> bool:
+    """Whether a Quantity says, beside its value, why it has none."""
+    return source.extension is not None and bool(absences_in(bytes(source.extension)))
 
 
 def absence_in(raw: bytes) -> bytes | None:
