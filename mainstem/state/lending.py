@@ -58,7 +58,7 @@ class Lending:
             row.own_subject,
         )
         found: list[Mapped] = []
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             cursor = self._database.cursor(connection)
             self._batches.prepare(cursor)
             ids = [part.id for part in self._batches.parts(cursor, site, list(refs))]
