@@ -345,12 +345,19 @@ def null_flavour(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         as_code = raw[:1] == b'"'
-        reasons = [text_of(decode(raw, str))] if as_code else [text_of(each.code) for each in concept_of(raw).codings]
+        reasons = [text_of(decode(raw, str))] if as_code else _reasons(raw)
         if not MASKED.isdisjoint(reasons):
             raise Unusable(Reason.PARTIAL_ANSWER)
         return Found({name: null_flavour_of(reasons)}, repaired=as_code)
 
     return Rule((name,), read)
+
+
+def _reasons(raw: bytes) -> list[str]:
+    """The codes of a concept; of one without any, its words."""
+    concept = concept_of(raw)
+    codes = [code for each in concept.codings if (code := text_of(each.code))]
+    return codes or ([text_of(concept.text)] if text_of(concept.text) else _displays(raw))
 
 
 def coded_found(
