@@ -125,11 +125,11 @@ def test_units_of_medicines_are_listed_too(lhn: Network) -> None:
     folder = lhn.folder / "delivery"
     folder.mkdir()
     drug = {"coding": [{"system": RXNORM, "code": "327361"}]}
-    dosage = {
+    dosage: dict[str, Any] = {
         "timing": {"repeat": {"boundsDuration": {"value": 2, "unit": "fortnights"}}},
         "doseAndRate": [{"doseRange": {"low": {"value": 1, "unit": "spoons of Ann"}}}],
     }
-    given = {
+    given: dict[str, Any] = {
         "resourceType": "MedicationDispense",
         "id": "d-1",
         "status": "completed",
