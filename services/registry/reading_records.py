@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine, select
 
@@ -25,6 +25,7 @@ from services.registry.parameters import (
     RecordId,
     SiteName,
     Subject,
+    demand_known,
     known_type,
     moment,
     with_code,
@@ -39,7 +40,7 @@ UNDER_WAY = timedelta(minutes=10)
 
 def records(engine: Engine) -> APIRouter:
     """Records of a type, page by page or all at once."""
-    router = APIRouter(tags=["records"])
+    router = APIRouter(tags=["records"], dependencies=[Depends(demand_known)])
 
     @router.get("/records/{record_type}", responses={200: {"model": RecordsPage}, **refusals(401, 403, 404)})
     def page(
@@ -91,7 +92,9 @@ EXPORTED: dict[str, Any] = {
 
 def one_record(engine: Engine) -> APIRouter:
     """One record and its history."""
-    router = APIRouter(prefix="/records/{record_type}/{record_id}", tags=["records"])
+    router = APIRouter(
+        prefix="/records/{record_type}/{record_id}", tags=["records"], dependencies=[Depends(demand_known)]
+    )
 
     @router.get("", responses=refusals(401, 403, 404))
     def record(scope: Allowed, record_type: Name, record_id: RecordId, as_of: AsOf = None) -> Response:

@@ -178,6 +178,7 @@ DIABETES: tuple[Case, ...] = (
     both("above nine", all_of(hba1c(9.1)), MET),
     both("not known", all_of(hba1c(None, "05-02", **ABSENT)), MET),
     both("in words", all_of(hba1c(None, valueString="high")), IN),
+    ("a coded word", all_of(hba1c(None, valueCodeableConcept=told(c.YES, None)["code"])), MET, IN),
     both("its unit a word", all_of(hba1c(None, valueQuantity=amount(9.1, "%"))), MET),
     both("preliminary", all_of(hba1c(5, status="preliminary")), MET),
     both("amended", all_of(hba1c(5, status="amended")), IN),

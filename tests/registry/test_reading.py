@@ -264,6 +264,24 @@ def test_wrong_parameters_are_refused_in_words(small_registry: Engine) -> None:
     assert client.get("/loads", params={"after": "north/2026"}).json()["detail"] == "after: there is no such load."
 
 
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("/records/observation?subjct=s-1", "A parameter was given that this question does not have; there are after, as_of, "),
+        ("/export/observation?limit=1", "A parameter was given that this question does not have; there are after, as_of, "),
+        (f"/records/observation/r-{'0' * 32}?since=2026-01-01", "A parameter was given that this question does not have; there are as_of."),
+        (f"/records/observation/r-{'0' * 32}/history?as_of=2026-01-01", "A parameter was given that this question does not have; there are none."),
+        ("/loads?sites=north", "A parameter was given that this question does not have; there are after, limit, site."),
+        ("/records/observation?site=north&site=west", "site: given more than once."),
+    ],
+)  # fmt: skip
+def test_what_a_question_does_not_have_is_refused(small_registry: Engine, question: str, words: str) -> None:
+    """Passed over, it would be answered with more than was asked for."""
+    answer = TestClient(make_app(small_registry)).get(question)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(words)
+
+
 def test_the_api_is_described(small_registry: Engine) -> None:
     """Every operation and every parameter says what it is; the records' fields say their units."""
     described = TestClient(make_app(small_registry)).get("/openapi.json").json()

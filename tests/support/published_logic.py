@@ -279,14 +279,14 @@ class Patient:
         )
 
     def ill(self) -> bool:
-        """Advanced illness, or dementia medications, in the year before or during the period."""
+        """Advanced illness, or dementia medications, in the year before or during the period; or in a null interval, turned into instants."""
         wide = moved(self.period[0], months=-12), self.period[1]
         starts = [self.prevalence(each)[0] for each in self.conditions("advanced illness")]
         supplies = [
             self.supply(each) for each in self.ordered("MedicationRequest", "dementia drugs", statuses=("active",))
         ]
         return any(within(days(start), by_day(wide)) is True for start in starts) or any(
-            overlaps(by_day(each), by_day(wide)) is True for each in supplies if each is not None
+            each is None or overlaps(by_day(each), by_day(wide)) is True for each in supplies
         )
 
     def nursing_home(self) -> bool:
