@@ -517,12 +517,10 @@ def _followed(one: Patient, visits: Sequence[Interval], visit: Interval, kind: s
 
 
 def _taken(one: Patient, visits: Sequence[Interval], request: Resource, screened: Interval) -> bool:
-    """From 2026: supplied on after the end of a visit that the screening was for."""
-    if one.year == 2025:
-        return True
+    """From 2026: supplied on after the end of a visit that the screening was for, or in a null interval, turned into instants."""
     supply = one.supply(request)
-    if supply is None:
-        return False
+    if one.year == 2025 or supply is None:
+        return True
     first, last = by_day(supply)
     return any(
         _before(screened[0], visit[0]) and both(no_later(first, days(visit[1])), earlier(days(visit[1]), last)) is True

@@ -19,16 +19,18 @@ SITE = Mapper(site="north", time_zone="America/New_York", subject_key=b"a key of
 
 
 def measured(loinc: str, site: Mapper = SITE, **quantity: Any) -> Outcome:
-    resource = {
+    return site.map_line(json.dumps(_coded(loinc) | {"valueQuantity": quantity}).encode())
+
+
+def _coded(loinc: str) -> dict[str, Any]:
+    return {
         "resourceType": "Observation",
         "id": "m1",
         "status": "final",
         "code": {"coding": [{"system": "http://loinc.org", "code": loinc}]},
         "subject": {"reference": "Patient/p1"},
         "effectiveDateTime": "2026-03-02T09:10:00Z",
-        "valueQuantity": quantity,
     }
-    return site.map_line(json.dumps(resource).encode())
 
 
 def value(loinc: str, **quantity: Any) -> tuple[float, str | None, list[str]]:
@@ -174,6 +176,17 @@ def test_a_fraction_becomes_percent_where_the_code_says_so(code: str, number: fl
     """By the table of the code, never by arithmetic on whatever is without dimension."""
     assert value(code, value=number, unit=unit)[:2] == (percent, "%")
     assert problem("8289-1", value=number, unit=unit) is Reason.UNIT_MISMATCH
+
+
+def test_a_number_in_another_quantity_s_unit_is_left_out() -> None:
+    """A percentile under the code of a body mass index: measured, and no index."""
+    (record,) = measured("39156-5", value=85, unit="%").records
+    content, provenance = json.loads(record.content), json.loads(b"{" + record.provenance + b"}")
+    assert content.keys().isdisjoint({"value", "unit", "raw_value", "raw_unit"})
+    assert (content["absent"], provenance["flags"]) == ("OT", ["unit-of-another"])
+    assert problem("39156-5", value=85, unit="cm") is Reason.UNIT_MISMATCH
+    said = json.dumps(_coded("39156-5") | {"valueString": "85 %"}).encode()
+    assert "value" not in json.loads(SITE.map_line(said).records[0].content)
 
 
 def test_scales_are_of_codes_that_have_a_row() -> None:

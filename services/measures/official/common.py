@@ -106,11 +106,13 @@ def advanced_illness(edition: Edition) -> Named:
     """An advanced illness that began, or a medication for dementia, in the period or the year before.
 
     As published an order of which nobody knows how long it supplies counts, whenever it was written (CQL: an interval that is turned
-    from days to instants has no bounds where it is null).
+    from days to instants has no bounds where it is null). Until 2025 it asks for the order's own code, not a Medication resource's.
     """
     began = edition.diagnoses(ADVANCED_ILLNESS).where(THIS.prevalence.starts_during(YEAR_BEFORE_OR_PERIOD))
     beside = named("supplies none of it", not_(THIS.supply.overlaps(YEAR_BEFORE_OR_PERIOD)))
     drugs = edition.medications(DEMENTIA_DRUGS, statuses=("active",)).where(not_(Surely(beside)))
+    if edition.year == 2025:
+        drugs = drugs.where(not_(THIS.field("drug_by_reference").known))
     return named("Advanced illness or dementia medication, up to a year before", any_of(began.exist(), drugs.exist()))
 
 
