@@ -6,7 +6,7 @@ A NUL among it, PostgreSQL would refuse with an error; a number beyond all bound
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
-from fastapi import HTTPException, Path, Query, Request
+from fastapi import HTTPException, Path, Query
 from fastapi.exceptions import RequestValidationError
 
 from schemas.outcomes import RECORD_TYPES
@@ -58,17 +58,6 @@ After = Annotated[
 ]
 RecordId = Annotated[str, Path(pattern=r"^r-[0-9a-f]{32}$", description="The record's id: `r-` and 32 digits.")]
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description=f"Records a page, at most {LARGEST_PAGE}.")]
-
-
-def demand_known(request: Request) -> None:
-    """Raises 422 for a parameter that the question does not have, and for one given twice: passed over, another question would be answered."""
-    known = {each.alias for each in request.scope["route"].dependant.query_params}
-    given = [name for name, _ in request.query_params.multi_items()]
-    if not known.issuperset(given):
-        there_are = f"there are {', '.join(sorted(known))}" if known else "there are none"
-        raise HTTPException(422, f"A parameter was given that this question does not have; {there_are}.")
-    if twice := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
-        raise HTTPException(422, f"{twice[0]}: given more than once.")
 
 
 def known_type(record_type: str) -> str:

@@ -12,7 +12,7 @@ from services.registry.answers import OneChange, RecordsPage, answer, ndjson, re
 from services.registry.asking import Asked, Page, page_of, pages_of
 from services.registry.database import reading
 from services.registry.erasure import not_extracted
-from services.registry.gate import Allowed, prove, sites_of
+from services.registry.gate import Allowed, demand_known, prove, sites_of
 from services.registry.parameters import (
     LARGEST_PAGE,
     PAGE,
@@ -25,7 +25,6 @@ from services.registry.parameters import (
     RecordId,
     SiteName,
     Subject,
-    demand_known,
     known_type,
     moment,
     with_code,

@@ -10,8 +10,8 @@ from services.registry.answers import ErasedSubject, WindowCompleteness, answer,
 from services.registry.completeness import SiteCompleteness, answer_of, completeness
 from services.registry.database import reading
 from services.registry.erasure import erasures
-from services.registry.gate import Allowed, prove, sites_of
-from services.registry.parameters import MOMENT, PAGE, Limit, SiteName, day, demand_known, known_type, moment
+from services.registry.gate import Allowed, demand_known, prove, sites_of
+from services.registry.parameters import MOMENT, PAGE, Limit, SiteName, day, known_type, moment
 from services.registry.tables import load
 from services.registry.tokens import Read
 
