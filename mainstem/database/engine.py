@@ -12,13 +12,11 @@ from sqlalchemy.exc import NoSuchModuleError
 from mainstem import telemetry
 from mainstem.database.errors import translated
 from mainstem.database.locks import in_turn, rights_of
+from mainstem.database.options import ASKS, READS
 from mainstem.database.urls import make_private, name_of, parse_url
 from mainstem.database.wal import switch_to_wal
 from mainstem.database.watched import watch
 from schemas.errors import OperatorError
-
-READS = {"reads": True}
-"""Execution option of connections that only read: on SQLite they do not wait for a writer."""
 
 
 def make_tables(connection: Connection, metadata: MetaData, tables: Sequence[Table] | None = None) -> None:
@@ -51,14 +49,27 @@ def _made(url: URL, wait_seconds: float, options: dict[str, Any]) -> Engine:
         if url.get_backend_name() == "sqlite":
             return _sqlite(url, wait_seconds, options)
         arguments = {
+            "autocommit": True,  # psycopg would begin on its own, for a question too; "begin" below does it
             "connect_timeout": max(2, round(min(wait_seconds, 15))),
             "application_name": "mainstem",
             "options": f"-c lock_timeout={round(wait_seconds * 1000)} -c timezone=UTC",
         }
         arguments = {name: value for name, value in arguments.items() if name not in url.query}
-        return create_engine(url, pool_size=2, max_overflow=6, pool_pre_ping=True, connect_args=arguments, **options)
+        return _postgresql(url, arguments, options)
     except (NoSuchModuleError, ImportError) as exc:
         raise OperatorError("the database's driver is not installed", "Install Mainstem again: `make setup`.") from exc
+
+
+def _postgresql(url: URL, arguments: dict[str, Any], options: dict[str, Any]) -> Engine:
+    engine = create_engine(url, pool_size=2, max_overflow=6, pool_pre_ping=True, connect_args=arguments, **options)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get("asks"):
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")  # by the driver: a connection that streams would declare a cursor for it
+
+    return engine
 
 
 def _sqlite(url: URL, wait_seconds: float, options: dict[str, Any]) -> Engine:
@@ -118,7 +129,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that waits for no writer."""
+        """For questions, which wait for no writer; on PostgreSQL each is by itself."""
+        with translated(self.engine.url), self.engine.connect() as connection:
+            yield connection.execution_options(**ASKS)
+
+    @contextmanager
+    def stream(self) -> Iterator[Connection]:
+        """A transaction that waits for no writer: for rows taken as they come (`yield_per`), and for `cursor`."""
         with translated(self.engine.url), self.engine.connect() as connection:
             yield connection.execution_options(**READS)
 

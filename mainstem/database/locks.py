@@ -14,6 +14,7 @@ from typing import IO, Protocol
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from mainstem.database.options import ASKS
 from schemas.errors import OperatorError, TemporaryError
 
 
@@ -124,7 +125,7 @@ class Session:
     def is_held(self, rights: Iterable[str]) -> bool:
         """See Rights."""
         keys = [_key(right) for right in rights]
-        with self._engine.connect() as connection:
+        with self._engine.connect().execution_options(**ASKS) as connection:
             return bool(connection.execute(_ANY_HELD, {"keys": keys}).scalar_one())
 
     def _take(self, key: int, doing: str) -> None:
@@ -152,7 +153,7 @@ class Session:
             self._connection = None
         if self._connection is None:
             self._connection = self._engine.connect()
-            self._connection.execution_options(isolation_level="AUTOCOMMIT")
+            self._connection.execution_options(**ASKS)
             self._connection.detach()  # closed at the end, never given to others
             self._connection.execute(_NAME, {"me": f"mainstem {_me()}"})
         return self._connection

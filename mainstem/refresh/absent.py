@@ -1,7 +1,7 @@
 """What a proven full read lacks of what is held is gone at the EHR: withdrawn, within limits; beyond them it waits for a word."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 
@@ -34,8 +34,9 @@ def withdraw_absent(refresh: Refresh, load: Load, name: str, mapper: Mapper) -> 
     stands, whatever was read.
     """
     pulled, roster = refresh.store.loads.pulled(load.id), roster_of(refresh, load.id)
-    unit = pulled.get(name) or (pulled.get(EXPORT) if _beforehand(refresh, name) else None)
-    proven = unit is not None and not unjudged(refresh, name, unit)
+    said = beforehand(refresh)
+    unit = pulled.get(name) or (pulled.get(EXPORT) if name in said else None)
+    proven = unit is not None and not unjudged(refresh, name, unit, said)
     gone = _subjects(refresh, roster.gone if roster else ())
     if unit is None or not (proven or gone):
         return
@@ -51,9 +52,9 @@ def withdraw_absent(refresh: Refresh, load: Load, name: str, mapper: Mapper) -> 
         _withdraw(refresh, load, unit, name, refs, held)
 
 
-def unjudged(refresh: Refresh, name: str, unit: Pulled) -> str:
-    """Why what did not come of a type may be there all the same; empty where it is not there."""
-    if _beforehand(refresh, name) and unit.full and not unit.missing(name) and unit.way in ("", PATIENT):
+def unjudged(refresh: Refresh, name: str, unit: Pulled, said: Collection[str]) -> str:
+    """Why what did not come of a type may be there all the same; empty where it is not there. `said`: the types of `beforehand`."""
+    if name in said and unit.full and not unit.missing(name) and unit.way in ("", PATIENT):
         return ""
     if unit.unit == EXPORT:
         return "an export counts what is in its files, not what the EHR holds"
@@ -68,10 +69,9 @@ def unjudged(refresh: Refresh, name: str, unit: Pulled) -> str:
     return "" if unit.counted else "the EHR's own count does not prove that all came"
 
 
-def _beforehand(refresh: Refresh, name: str) -> bool:
-    """Whether somebody said that what the next whole read lacks of the type is gone: a new EHR has all of its history."""
-    waiting = refresh.store.absences.of(refresh.site.site)
-    return any(each.beforehand for each in waiting if each.resource_type == name)
+def beforehand(refresh: Refresh) -> set[str]:
+    """The types of which somebody said that what the next whole read lacks is gone: a new EHR has all of its history."""
+    return {each.resource_type for each in refresh.store.absences.of(refresh.site.site) if each.beforehand}
 
 
 def _allowed(refresh: Refresh, name: str) -> set[str]:
@@ -96,8 +96,9 @@ def _withdraw(refresh: Refresh, load: Load, unit: Pulled, name: str, refs: "_Ref
     absences, absent = refresh.store.absences, refs.count_absent()
     limits = refresh.site.limits
     most = max(limits.withdraw_count, held * limits.withdraw_percent / 100)
-    released = [each.absent for each in absences.of(load.site) if each.resource_type == name and each.released]
-    if absent > most + sum(released) and not _beforehand(refresh, name):
+    waiting = [each for each in absences.of(load.site) if each.resource_type == name]
+    released = sum(each.absent for each in waiting if each.released)
+    if absent > most + released and not any(each.beforehand for each in waiting):
         absences.hold(load.site, name, absent, held, refresh.clock())
         reason = (
             f"{name}: {absent} of {held} held are gone from the EHR; they are kept until somebody says that it is true"

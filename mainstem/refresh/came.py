@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from connectors.outside.times import instant
-from mainstem.mending.shares import Shares
+from mainstem.mending.shares import SHARES, Shares
 from transforms.mapped import REF_BYTES
 
 _UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{1,40})"')
@@ -74,8 +74,10 @@ class Came:
         }
 
     def all_came(self, refs: Iterable[bytes]) -> bool:
-        """Whether all of these came; they are best told in their order."""
-        return all(map(self._came, refs))
+        """Whether all of these came, in whatever order they are told."""
+        with TemporaryDirectory(prefix="mainstem-") as folder, closing(Shares(Path(folder), _REF)) as held:
+            held.add((ref,) for ref in refs)
+            return all(frozenset(self._shares.lines(each)).issuperset(held.lines(each)) for each in range(SHARES))
 
     def lacking(self, held: Iterable[tuple[str, bytes]]) -> dict[str, tuple[int, int]]:
         """Of resources that are held, by their type: how many of those were landed by none of the loads, and how many are held.

@@ -8,7 +8,7 @@ import structlog
 
 from connectors.pulled import EXPORT, Pulled, Shortfall, reasons
 from mainstem.refresh import cohort
-from mainstem.refresh.absent import unjudged
+from mainstem.refresh.absent import beforehand, unjudged
 from mainstem.refresh.consents import purge
 from mainstem.refresh.delivered import judge_delivery
 from mainstem.refresh.door import holding
@@ -82,7 +82,8 @@ def _unjudged(refresh: Refresh, load: Load) -> dict[str, str]:
     """Why absence was not judged, by type."""
     pulled = refresh.store.loads.pulled(load.id)
     units = {name: pulled.get(name) or pulled.get(EXPORT) for name in load.plan.types if name not in REFERRED_TYPES}
-    found = {name: unjudged(refresh, name, unit) for name, unit in units.items() if unit is not None}
+    said = beforehand(refresh)
+    found = {name: unjudged(refresh, name, unit, said) for name, unit in units.items() if unit is not None}
     return {name: why for name, why in found.items() if why}
 
 

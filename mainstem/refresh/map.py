@@ -11,7 +11,7 @@ import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
-from mainstem.refresh.absent import unjudged, withdraw_absent
+from mainstem.refresh.absent import beforehand, unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.consents import CONSENT, open_lines
@@ -126,8 +126,8 @@ def _nothing_came(refresh: Refresh, load_id: str, types: Sequence[str]) -> list[
     if roster_of(refresh, load_id) is not None:
         return []
     pulled, landed = refresh.store.loads.pulled(load_id), set(refresh.landing(load_id).types())
-    absent = [name for name in types if name not in landed and name != PATIENT]
-    return [name for name in absent if (unit := pulled.get(name)) is None or unjudged(refresh, name, unit)]
+    absent, said = [name for name in types if name not in landed and name != PATIENT], beforehand(refresh)
+    return [name for name in absent if (unit := pulled.get(name)) is None or unjudged(refresh, name, unit, said)]
 
 
 def _own(refresh: Refresh, load_id: str, name: str) -> Callable[[bytes], bool] | None:

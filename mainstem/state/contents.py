@@ -25,7 +25,7 @@ class Contents:
     def flagged(self, site: str, flag: str) -> Iterator[tuple[str, bytes]]:
         """(record type, content) of the records that carry a flag."""
         row = tables.record.c
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             held = _holds(connection, row.provenance, f'"{flag}"')
             wanted = select(row.type, row.content).where(row.site == site, row.content.is_not(None), held)
             found = connection.execution_options(yield_per=_AT_ONCE).execute(wanted)
@@ -44,7 +44,7 @@ class Contents:
     def codes(self, site: str) -> Iterator[set[str]]:
         """The codes that each record names, in whichever system."""
         row = tables.record.c
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             wanted = select(row.content).where(row.site == site, row.content.is_not(None))
             for content in connection.execution_options(yield_per=_AT_ONCE).execute(wanted).scalars():
                 yield {code.decode() for code in _CODE.findall(content)}

@@ -58,7 +58,7 @@ class Lending:
             row.own_subject,
         )
         found: list[Mapped] = []
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             cursor = self._database.cursor(connection)
             self._batches.prepare(cursor)
             ids = [part.id for part in self._batches.parts(cursor, site, list(refs))]
@@ -74,6 +74,8 @@ class Lending:
 def save(connection: Connection, site: str, batch: Batch, saving: Saving) -> list[bytes]:
     """What a batch's resources say of others, and no longer say. Returns of whom something else is said now."""
     _settle(connection, site, batch.linked)
+    if not any(each.to for each in batch.lent) and not _any(connection, site):
+        return []
     gone: dict[bytes, int | None] = dict.fromkeys(saving.read_again)
     gone |= dict([*batch.withdrawn, *batch.unusable])
     given = {each.by: each for each in _newest(batch.lent) if each.by not in saving.stale}
@@ -82,8 +84,6 @@ def save(connection: Connection, site: str, batch: Batch, saving: Saving) -> lis
     }
     for ref in saving.stale:
         given.pop(ref, None)
-    if not given or (not any(each.to for each in given.values()) and not _any(connection, site)):
-        return []
     changed: list[bytes] = []
     for some in _portions(list(given)):
         changed += _renew(connection, site, [given[ref] for ref in some])

@@ -110,7 +110,7 @@ class Mending:
         row = tables.record.c
         between = and_(row.site == site, row.number > after, row.number <= upto)
         query = select(*COLUMNS).where(between, row.sequence == row.published_sequence, *_conditions(wanted))
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             self._batches.prepare(self._database.cursor(connection))
             return _again(connection, site, connection.execute(query.order_by(row.number).limit(limit)))
 
@@ -152,7 +152,7 @@ class Mending:
         what = row.id, row.subject, row.number, row.sequence, row.digest
         query = select(*what, row.content.is_not(None), row.sequence == row.published_sequence).where(of_site)
         query = query if ids is None else query.where(row.id.between(*ids))
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             yield from connection.execution_options(yield_per=5000).execute(query).partitions()
 
     def held(self, first: bytes, last: bytes) -> list[Held]:

@@ -50,7 +50,7 @@ class StoredOutbox:
 
     def pending(self, site: str, *, after: int = 0, limit: int) -> list[Change]:
         """See Outbox."""
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             after = max(after, _published_upto(connection, site))
             cursor = self._database.cursor(connection)
             self._batches.prepare(cursor)

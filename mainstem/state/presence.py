@@ -33,7 +33,7 @@ class Held:
         row = tables.record.c
         persons, waiting, withdrawn = set[bytes](), set[bytes](), set[bytes]()
         wanted = select(row.id, row.subject, row.content.is_(None), row.sequence > row.published_sequence)
-        with store.database.read() as connection:
+        with store.database.stream() as connection:
             found = connection.execution_options(yield_per=2000).execute(
                 wanted.where(row.site == site, row.type == _PERSON)
             )

@@ -62,7 +62,7 @@ class Quality:
         judged = and_(_of_site(site), row.content.is_not(None), row.type != DERIVED, row.subject.in_(subjects))
         replacing = place_in(self._database, row.content, _REPLACES) > 0
         in_order = select(row.id).where(judged).order_by(row.subject, row.type != PERSON, not_(replacing), row.id)
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             # SQLite sorts in memory: ids alone, so that of somebody with very many records not all contents are held
             ids = connection.execution_options(yield_per=2000).scalars(in_order)
             while some := list(islice(ids, _AT_ONCE)):

@@ -27,7 +27,7 @@ class Quarantine:
         wanted = select(*(row[name] for name in Quarantined._fields)).where(row.site == site)
         if load_id is not None:
             wanted = wanted.where(row.load == load_id)
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             for found in connection.execution_options(yield_per=2000).execute(
                 wanted.order_by(row.load, row.file, row.line)
             ):

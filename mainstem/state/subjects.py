@@ -48,7 +48,7 @@ class Subjects:
         With `reads`, those of which such a record changed; one that was amended or withdrawn may have been one.
         """
         row, touched = tables.record.c, tables.touched.c
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             site, first, last = self._numbers(connection, load_id)
             records = select(row.subject).where(row.site == site, row.number > first, row.number <= last)
             if reads is not None:
@@ -120,7 +120,7 @@ class Subjects:
             after = found[-1]
 
     def _read(self, wanted: "Select[Any]") -> Iterator[Current]:
-        with self._database.read() as connection:
+        with self._database.stream() as connection:
             for each in connection.execution_options(yield_per=2000).execute(wanted):
                 yield Current(*each)
 

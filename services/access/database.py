@@ -7,7 +7,7 @@ from sqlalchemy import DDL, JSON, BigInteger, Column, Connection, Engine, Intege
 
 from mainstem.database import connect, make_tables, parse_url, translated
 from mainstem.database.chained import append_only
-from mainstem.database.engine import READS
+from mainstem.database.options import READS
 from mainstem.database.urls import make_private
 
 SETTING = "MAINSTEM_ACCESS_URL"

@@ -20,7 +20,7 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, DDLElement
 
 from mainstem.database import connect as connect_database
 from mainstem.database import parse_url, translated
-from mainstem.database.engine import READS
+from mainstem.database.options import READS
 from mainstem.database.urls import make_private
 from schemas.errors import MainstemError, OperatorError
 from services.registry import filling
