@@ -30,7 +30,7 @@ def freshness_dag() -> DAG:
         dag_id=NETWORK,
         dag_display_name="Freshness of all sites",
         description="Which site is behind, and why",
-        schedule=CronTriggerTimetable(os.environ.get("MAINSTEM_FRESHNESS_CRON", "40 * * * *"), timezone="UTC"),
+        schedule=CronTriggerTimetable(os.environ.get("MAINSTEM_FRESHNESS_CRON") or "40 * * * *", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
         tags=["network"],

@@ -76,6 +76,15 @@ def no_group(text: str) -> str:
     return "" if re.fullmatch(r"[^\s/?#&]+", text) else "write the Group's id: one word, not its name or address"
 
 
+def near_type(given: str) -> str:
+    """The FHIR resource type that may be meant, in words; all that are mapped where none is near."""
+    from difflib import get_close_matches  # a misspelt file alone needs it
+
+    mapped = {name.casefold(): name for name in MAPPED_TYPES}
+    near = get_close_matches(given.casefold(), mapped, n=1, cutoff=0.8)
+    return f"did you mean {mapped[near[0]]}?" if near else f"mapped are {', '.join(MAPPED_TYPES)}"
+
+
 def near_zone(given: str) -> str:
     """The time zone that may be meant, in words."""
     from difflib import get_close_matches  # a misspelt file alone needs them

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from schemas.errors import OperatorError
-from schemas.mistaken import near_zone, no_group, wrong_host, wrong_place, wrong_scope
+from schemas.mistaken import near_type, near_zone, no_group, wrong_host, wrong_place, wrong_scope
 from schemas.outcomes import DEFAULT_TYPES, LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.site_faults import faults, section_of
 from schemas.site_sections import Limits, Place, Section
@@ -77,6 +77,10 @@ def require_host(value: HttpUrl | None) -> HttpUrl | None:
     return value
 
 
+_PROOFS = ("private_key", "username", "secret")
+"""What is given for a log-in and for nothing else."""
+
+
 class Auth(Section):
     """How Mainstem logs in at the EHR."""
 
@@ -130,6 +134,8 @@ class Auth(Section):
         }.get(self.method, ())
         if missing := [name for name in needed if getattr(self, name) is None]:
             raise ValueError(f"method '{self.method}' needs {' and '.join(missing)}")
+        if "method" not in self.model_fields_set and (given := [name for name in _PROOFS if getattr(self, name)]):
+            raise ValueError(f"{' and '.join(given)} would not be used: method says how to log in")
         if self.client_key is not None and self.client_certificate is None:
             raise ValueError("client_key needs client_certificate")
         return self
@@ -380,9 +386,9 @@ class Site(Section):
     def _known_types(cls, value: list[str], known: ValidationInfo) -> list[str]:
         for name in value:
             if name not in (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES):
-                raise ValueError(f"no mapping for '{name}'; mapped are {', '.join(MAPPED_TYPES)}")
+                raise ValueError(f"no mapping for '{name}'; {near_type(name)}")
         more = known.data.get("more_types", []) if known.field_name == "types" else []
-        return [*value, *(name for name in dict.fromkeys(more) if name not in value)]
+        return list(dict.fromkeys([*value, *more]))
 
     @model_validator(mode="after")
     def _one_source(self) -> "Site":

@@ -52,7 +52,7 @@ def test_a_command_that_is_shown_is_understood(command: str) -> None:
 def test_settings_and_targets_that_are_named_exist(page: Path) -> None:
     """`MAINSTEM_…`, `make …` and the keys of a site file."""
     text = page.read_text(encoding="utf-8")
-    ours = {f"MAINSTEM_{name.upper()}" for name in Settings.model_fields} | {"MAINSTEM_LOG"}
+    ours = {f"MAINSTEM_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"MAINSTEM_[A-Z_]+[A-Z]", text)) <= ours
     targets = set(re.findall(r"^([a-z][a-z-]*):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)|^ {4}make ([a-z-]+)", text, re.MULTILINE)) <= {

@@ -51,7 +51,7 @@ def test_each_file_is_what_the_api_takes(path: Path) -> None:
 
 
 def test_every_command_exists_and_every_variable_is_a_setting() -> None:
-    known = {f"MAINSTEM_{name.upper()}" for name in Settings.model_fields} | {"MAINSTEM_LOG"}
+    known = {f"MAINSTEM_{name.upper()}" for name in Settings.model_fields}
     named = {name for each in documents() if each["kind"] == "ConfigMap" for name in each["data"]}
     for _, container in containers():
         named |= {each["name"] for each in container.get("env", ())}

@@ -49,7 +49,7 @@ def test_what_ends_a_night_for_good_is_not_tried_again() -> None:
         ExitCode.PIPE_CLOSED.value,
     }
     named = set(re.findall(r"(MAINSTEM_[A-Z_]+)=", SERVICE))
-    assert named <= {f"MAINSTEM_{name.upper()}" for name in Settings.model_fields} | {"MAINSTEM_LOG"}
+    assert named <= {f"MAINSTEM_{name.upper()}" for name in Settings.model_fields}
 
 
 @pytest.mark.slow

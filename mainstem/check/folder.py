@@ -9,7 +9,7 @@ from schemas.errors import IncompleteError, MainstemError, OperatorError
 def _look(visit: Visit) -> list[Finding]:
     site = visit.site
     if not visit.reads_files:
-        return []
+        return _beside_a_server(visit)
     if site.files is None:
         return [failed("files", OperatorError("no folder is named", "Add a [files] section with folder."))]
     path = visit.source.files
@@ -34,6 +34,17 @@ def _look(visit: Visit) -> list[Finding]:
         )
         findings.append(failed("files", fault))
     return findings
+
+
+def _beside_a_server(visit: Visit) -> list[Finding]:
+    """Nothing but where somebody may have meant the folder."""
+    if visit.site.files is None or visit.site.road != "auto":
+        return []
+    fault = IncompleteError(
+        "the folder is not read: there is a [fhir] section, too",
+        'Set road = "files" to read the folder, or take [files] out; of a server road is "search" or "bulk".',
+    )
+    return [failed("files", fault)]
 
 
 PROBE = Probe(_look, after="subject_key")

@@ -90,7 +90,7 @@ def _elements(visit: Visit) -> list[Finding]:
             continue  # counted among what is refused
         if isinstance(document, dict):
             read[str(document.get("resourceType"))] += 1
-            lacking.update(found.partition(":")[0] for found in set(missing(document)))
+            lacking.update(sorted({found.partition(":")[0] for found in missing(document)}))
     shares = {path: count / read[path.partition(".")[0]] for path, count in lacking.most_common()}
     if not shares:
         return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from connectors.client.capabilities import Capabilities
 from connectors.client.fhir_client import FhirClient
 from connectors.fan_out import read_some
-from connectors.pulling import Source, readable
+from connectors.pulling import Source, readable, reads_files
 from connectors.sorting import SORTED, DeliveryPart, first_lines
 from mainstem.check.finding import Finding
 from mainstem.config.site_files import SiteFile
@@ -57,7 +57,7 @@ class Visit:
     @property
     def reads_files(self) -> bool:
         """Whether a folder is read, and no server."""
-        return self.site.fhir is None or self.site.road == "files"
+        return reads_files(self.site)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
+from mainstem.config.new_site import WITHOUT_SUMMER
 from schemas.errors import IncompleteError
 
 _TIME = re.compile(rb'"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.\d+)?([+-]\d{2}:\d{2})"')
@@ -18,6 +19,9 @@ _MOSTLY = 0.5
 
 def _look(visit: Visit) -> list[Finding]:
     """Nothing where few offsets stand in a sample, or most of them fit."""
+    if visit.site.time_zone in WITHOUT_SUMMER:
+        fix = "Write the hospital's place into the site file: America/New_York."
+        return [failed("time zone", IncompleteError(f"{visit.site.time_zone} keeps no summer time", fix))]
     zone, seen, other = ZoneInfo(visit.site.time_zone), 0, Counter[str]()
     for line in (line for lines in visit.sampled().lines.values() for line in lines):
         for clock, offset in _TIME.findall(_OF_SERVERS.sub(b"", line)):

@@ -20,6 +20,7 @@ def ascertain(
     listed: Annotated[
         Path,
         typer.Argument(
+            metavar="LIST.csv",
             help="CSV with the columns patient (FHIR id) and month: what the EHR itself says who is in the cohort.",
             show_default=False,
         ),

@@ -9,6 +9,7 @@ import typer
 from mainstem.commands.terminal import (
     AsJson,
     OnlySite,
+    opened_state,
     plain_table,
     print_json,
     read_settings,
@@ -103,11 +104,5 @@ def _wanted(each: "Audited", site: str | None, what: str, subject: str, since: s
 
 @contextmanager
 def _audit() -> "Iterator[Audit]":
-    from mainstem.state import State
-
-    state = State.open(read_settings().database_url)
-    try:
-        state.migrate()
+    with opened_state(read_settings().database_url) as state:
         yield state.audit
-    finally:
-        state.close()

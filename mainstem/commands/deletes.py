@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, OnlySite, SitePath, print_json, read_settings, require_known, say
+from mainstem.commands.terminal import (
+    AsJson,
+    OnlySite,
+    SitePath,
+    opened_state,
+    print_json,
+    read_settings,
+    require_known,
+    say,
+)
 from schemas.errors import ExitCode, OperatorError
 
 group = typer.Typer(name="deletes", help="Withdrawals that wait for a word: list, release.", no_args_is_help=True)
@@ -14,19 +23,13 @@ group = typer.Typer(name="deletes", help="Withdrawals that wait for a word: list
 @group.command("list", epilog="Example: mainstem deletes list --site north --json")
 def list_deletes(site: OnlySite = None, as_json: AsJson = False) -> None:
     """List what a full read lacked of a site's types and was not withdrawn. Exit code 3 where something waits."""
-    from mainstem.state import State
-
     settings = read_settings()
-    store = State.open(settings.database_url)
-    try:
-        store.migrate()
+    with opened_state(settings.database_url) as store:
         require_known(site, store, settings)
         names = [site] if site else store.sites()
         rows: list[dict[str, Any]] = [
             {"site": name, **each._asdict()} for name in names for each in store.absences.of(name)
         ]
-    finally:
-        store.close()
     if as_json:
         print_json(rows)
     for row in [] if as_json else rows:

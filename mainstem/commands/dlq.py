@@ -35,7 +35,6 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """The letters that wait, and what they hold back: place, record, reason, since when."""
-
     with _box(group, database) as box:
         found = box.noted(closed=closed)
     if as_json:

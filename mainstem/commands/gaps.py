@@ -10,6 +10,7 @@ from mainstem.commands.terminal import (
     AsJson,
     OnlySite,
     SitePath,
+    opened_state,
     print_json,
     read_settings,
     require_known,
@@ -28,16 +29,10 @@ group = typer.Typer(name="gaps", help="What is missing of a site: list, retry, a
 @group.command("list", epilog="Example: mainstem gaps list --site north --json")
 def list_gaps(site: OnlySite = None, as_json: AsJson = False) -> None:
     """List the open gaps: type, window, cause, what to do and who; and what was accepted. Exit code 3 with open gaps."""
-    from mainstem.state import State
-
     settings = read_settings()
-    store = State.open(settings.database_url)
-    try:
-        store.migrate()
+    with opened_state(settings.database_url) as store:
         require_known(site, store, settings)
         rows = _rows(store, site)
-    finally:
-        store.close()
     if as_json:
         print_json(rows)
     else:

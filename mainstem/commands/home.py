@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import read_settings, tell
+from mainstem.commands.terminal import opened_state, read_settings, tell
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -46,19 +46,14 @@ def at_the_centre(settings: "Settings") -> Iterator["Keep"]:
     """By the centre's key, state and publisher."""
     from mainstem.centre import Centre
     from mainstem.config.site_files import file_secrets
-    from mainstem.state import State
 
     key = file_secrets(Path.cwd())(settings.centre_key or "")
     if len(key) < KEY_BYTES:
         raise OperatorError(
             f"the centre's key has {len(key)} bytes; at least {KEY_BYTES} are needed", "Make one of random bytes."
         )
-    state = State.open(settings.database_url)
-    try:
-        state.migrate()
+    with opened_state(settings.database_url) as state:
         yield _AtTheCentre(settings, state, Centre(state, key, lambda: datetime.now(UTC)))
-    finally:
-        state.close()
 
 
 class _AtTheCentre:

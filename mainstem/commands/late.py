@@ -5,6 +5,7 @@ What the files give stands in `listed.tsv`, written by `make generated`; a file 
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
@@ -14,13 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 from typer.main import get_command, get_command_name, solve_typer_info_help
 from typer.models import TyperInfo
 
 FOLDER = Path(__file__).parent
 LISTED = FOLDER / "listed.tsv"
 """A line a command: its file, its name, what it is for; and one for a file that gives none."""
+
+FOR = {
+    "Connect a hospital": ("sites", "keys", "check", "map", "codes"),
+    "Each night": ("run", "publish", "status", "gaps", "deletes", "metrics"),
+    "What could not be used": ("report", "quarantine", "quality", "remap", "ascertain"),
+    "The stream": ("topics", "tail", "trace", "replay", "reconcile", "restore", "consumers", "dlq", "schemas"),
+    "Patients, and what they permit": ("consent", "subjects", "resolve", "audit"),
+    "At the centre": ("registry", "measures", "feedback", "home", "extract", "views"),
+    "Statistics, on files of yours": ("charts", "funnel", "derive"),
+    "This installation": ("settings", "messages", "db", "demo", "version"),
+}
+"""What somebody comes for → the commands, in the order in which they are needed."""
+SHORT = 14
+"""Characters that may tell what a command is for, before a colon."""
 
 
 class Late(TyperGroup):
@@ -54,9 +69,13 @@ class Late(TyperGroup):
         return list(self.commands)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Their names and what each is for."""
-        shown = {name: TyperCommand(name, help=text) for told in given().values() for name, text in told.items()}
-        TyperGroup(commands=dict(shown)).format_commands(ctx, formatter)
+        """Their names by what they are for, those of no heading last."""
+        left = {name: text for told in given().values() for name, text in told.items()}
+        headed = {heading: {name: left.pop(name) for name in names if name in left} for heading, names in FOR.items()}
+        for heading, found in {**headed, "More": left}.items():
+            if found:
+                with formatter.section(heading):
+                    formatter.write_dl([(name, _in_short(text)) for name, text in found.items()])
 
 
 class _Commands(MutableMapping[str, Any]):
@@ -84,6 +103,12 @@ class _Commands(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _in_short(text: str) -> str:
+    """What a command is for, up to where it goes into particulars."""
+    begun = re.split(r"[.:;](?: |$)", text)[0]
+    return begun if len(begun) >= SHORT else re.split(r"\.(?: |$)", text)[0]
 
 
 def listing() -> str:

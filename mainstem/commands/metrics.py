@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import read_settings, tell
+from mainstem.commands.terminal import opened_state, read_settings, tell
 from schemas.errors import ExitCode, MainstemError, OperatorError
 from schemas.showing import host_and_port, shown
 
@@ -41,19 +41,15 @@ def metrics(
 def _asking(database: str | None) -> Callable[[], str]:
     from mainstem.consumer.ledger import open_database
     from mainstem.consumer.progress import as_metrics, standing
-    from mainstem.state import State
     from mainstem.state.metrics import site_metrics
     from mainstem.state.site_status import gather
 
     settings = read_settings()
 
     def asked() -> str:
-        now, store = datetime.now(UTC), State.open(settings.database_url)
-        try:
-            store.migrate()
+        now = datetime.now(UTC)
+        with opened_state(settings.database_url) as store:
             sites = site_metrics(gather(store, settings, now), now)
-        finally:
-            store.close()
         try:
             with open_database(database or settings.registry_url, setting="--database") as engine:
                 return sites + as_metrics(standing(engine), now)

@@ -153,7 +153,6 @@ def _counted(found: "list[Refused]") -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-
     table = plain_table()
     table.add_column("count", justify="right")
     for name in ("reason", "field", "what to do", "who"):

@@ -4,8 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.replay import counted, opened_state, sites_meant
-from mainstem.commands.terminal import AsJson, OneOfSites, print_json, progress_bars, read_settings, say, tell
+from mainstem.commands.replay import counted, sites_meant
+from mainstem.commands.terminal import (
+    AsJson,
+    OneOfSites,
+    opened_state,
+    print_json,
+    progress_bars,
+    read_settings,
+    say,
+    tell,
+)
 from schemas.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -1,16 +1,24 @@
 """`mainstem replay`: what was published is told again, from the state."""
 
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, OneOfSites, print_json, progress_bars, read_settings, say, tell
+from mainstem.commands.terminal import (
+    AsJson,
+    OneOfSites,
+    opened_state,
+    print_json,
+    progress_bars,
+    read_settings,
+    say,
+    tell,
+)
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mainstem.mending.replay import Replayed
     from mainstem.refresh import Progress
@@ -67,16 +75,6 @@ def replay(
             _say(each)
     if subject and not any(each.events or each.waiting for each in done):
         raise OperatorError("the state holds nothing of this subject", "Take it from an event: `mainstem tail`.")
-
-
-@contextmanager
-def opened_state(url: str) -> "Iterator[State]":
-    """The state, for commands that need no site file."""
-    from mainstem.state import State
-
-    with closing(State.open(url)) as state:
-        state.migrate()
-        yield state
 
 
 def sites_meant(state: "State", site: str, all_sites: bool) -> list[str]:

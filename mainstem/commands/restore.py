@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import SitePath, read_settings, say, site_path
+from mainstem.commands.terminal import SitePath, read_settings, say
 
 group = typer.Typer()
 
@@ -20,7 +20,7 @@ def restore(
     from mainstem.refresh.restored import take_over_subjects
 
     settings = read_settings()
-    with open_refresh(site_path(str(site), settings), settings) as refresh:
+    with open_refresh(site, settings) as refresh:
         name, outbox = refresh.site.site, refresh.store.outbox
         told = mark_in_topic(settings.kafka_settings(), settings.network, name)
         known = outbox.marked(name)

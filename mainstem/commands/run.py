@@ -99,7 +99,6 @@ def publish(site: SitePath) -> None:
 
 def print_report(report: "LoadReport") -> None:
     """A load's figures by type, what was skipped, what is missing."""
-
     console = stdout()
     console.print(_figures(report))
     if silent := [name for name, counts in report.types.items() if not any(_counted(counts).values())]:

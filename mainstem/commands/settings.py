@@ -10,7 +10,6 @@ group = typer.Typer()
 @group.command(epilog="Example: mainstem settings --json")
 def settings(as_json: AsJson = False) -> None:
     """Show every MAINSTEM_* variable, its value and its meaning."""
-
     current = read_settings()
     values = current.shown()
     if as_json:

@@ -11,7 +11,9 @@ from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settin
 from schemas.errors import OperatorError
 
 group = typer.Typer(name="subjects", help="Subjects that are another: merged patients, new keys.", no_args_is_help=True)
-Subject = Annotated[str, typer.Argument(help="A subject as in the events: s- and 32 hexadecimal digits.")]
+Subject = Annotated[
+    str, typer.Argument(metavar="OLD", help="A subject as in the events: s- and 32 hexadecimal digits.")
+]
 
 
 @group.command(epilog="Example: mainstem subjects list sites/north.toml --json")
@@ -40,7 +42,9 @@ def list(site: SitePath, as_json: AsJson = False) -> None:
 def alias(
     site: SitePath,
     old: Subject,
-    surviving: Annotated[str, typer.Argument(help="The subject it is; with --end, leave it out.")] = "",
+    surviving: Annotated[
+        str, typer.Argument(metavar="SURVIVING", help="The subject it is; with --end, leave it out.")
+    ] = "",
     why: Annotated[
         str, typer.Option(help="A word for the reason, such as merged or re-keyed; no patient data.")
     ] = "merged",

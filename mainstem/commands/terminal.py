@@ -8,8 +8,9 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from stat import S_ISREG
@@ -196,6 +197,11 @@ def tell(line: str) -> None:
     stderr().print(line, soft_wrap=True)
 
 
+@cache
+def _tell_once(line: str) -> None:
+    tell(line)
+
+
 class _ForEyes(BytesIO):
     """JSON lines on a terminal: what is not printable stands there by JSON's own escape."""
 
@@ -243,10 +249,12 @@ def read_settings(**given: object) -> "Settings":
     """The environment, for a command that reaches database or broker; such commands log, so logs are set up."""
     from mainstem import __version__, telemetry
     from mainstem.config.logs import configure_once
-    from mainstem.config.settings import load_settings
+    from mainstem.config.settings import load_settings, misspelt
 
     configure_once()
     settings = load_settings(**given)
+    for sentence in misspelt():
+        _tell_once(sentence)
     telemetry.start(settings.telemetry, __version__)
     return settings
 
@@ -313,6 +321,16 @@ def require_day(given: str) -> str:
     if given and re.fullmatch(r"\d{4}-\d\d-\d\d(T.*)?", given) is None:
         raise OperatorError(f"{given}: no day", "Write it as year, month and day: 2026-11-03.")
     return given
+
+
+@contextmanager
+def opened_state(url: str) -> "Iterator[State]":
+    """The state, its tables brought to this version: for commands that need no site file."""
+    from mainstem.state import State
+
+    with closing(State.open(url)) as state:
+        state.migrate()
+        yield state
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def check(
 
 @group.command("allow", epilog="Example: mainstem topics allow User:north")
 def allow(
-    principal: Annotated[str, typer.Argument(help="Kafka's name of it: User:north.")],
+    principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="Kafka's name of it: User:north.")],
     consumer: Annotated[bool, typer.Option("--consumer", help="A consumer's rights, not a publisher's.")] = False,
     results: Annotated[
         bool, typer.Option("--results", help="What `mainstem feedback pull` needs: it may read every site's counts.")
@@ -121,7 +121,6 @@ def acls(groups: Groups = ["registry"], as_json: AsJson = False) -> None:  # noq
 
 
 def _print_table(names: tuple[str, ...], rows: "Sequence[tuple[object, ...]]") -> None:
-
     table = plain_table(*names)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
@@ -130,7 +129,6 @@ def _print_table(names: tuple[str, ...], rows: "Sequence[tuple[object, ...]]") -
 
 def _print_findings(findings: "list[TopicFinding]") -> None:
     """What differs, one row each; the fix below it, whole, so that it can be copied."""
-
     table = plain_table("topic", "setting", "wanted", "found")
     for finding in findings:
         table.add_row(finding.topic, finding.setting, finding.expected, finding.found)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.naming import site_names
-from mainstem.commands.replay import opened_state
-from mainstem.commands.terminal import AsJson, named_site, print_json, read_settings, say, tell
+from mainstem.commands.terminal import AsJson, named_site, opened_state, print_json, read_settings, say, tell
 from schemas.errors import MainstemError, OperatorError
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ Since = Annotated[str, typer.Option(help="From that day on: 2026-11-03.", show_d
 @group.command("list", epilog="Example: mainstem views list --subject s-0123456789abcdef0123456789abcdef")
 def list_views(subject: Subject = "", viewer: Viewer = "", since: Since = "", as_json: AsJson = False) -> None:
     """Each view, the oldest first: when, who, in which role, what, whom."""
-
     day = require_day(since)
     with _views() as views:
         found = [row for row in views.rows() if _wanted(row, subject, viewer, day)]

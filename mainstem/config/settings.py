@@ -1,5 +1,6 @@
 """The environment: where the parts are (`MAINSTEM_*`)."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -8,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mainstem.config.site_files import file_secrets
 from schemas.errors import OperatorError
-from schemas.showing import address
+from schemas.showing import address, shown
 from schemas.sites import PATTERN_WORDS, SITE_PATTERN, SecretRef
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mainstem.kafka.settings import KafkaSettings
 
 
+PREFIX = "MAINSTEM_"
 ADDRESSES = ("database_url", "registry_url", "access_url", "kafka", "pages_address", "home_address", "oidc_issuer")
 """What names a place and may hold a secret beside it."""
 
@@ -24,7 +26,7 @@ ADDRESSES = ("database_url", "registry_url", "access_url", "kafka", "pages_addre
 class Settings(BaseSettings):
     """Every `MAINSTEM_*` variable. Values from the command line win over the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="MAINSTEM_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     network: str = Field(
         default="lhn", pattern=r"^[a-z][a-z0-9-]{0,99}$", description="Name of the network; prefix of its topics."
@@ -126,6 +128,11 @@ class Settings(BaseSettings):
         "new version beside the old as name@version. With none, nothing is flagged by checks of plausibility either.",
     )
     sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
+    log: str = Field(default="none", description="Logs on standard error: none, text or json; as `mainstem --log`.")
+    freshness_cron: str = Field(
+        default="",
+        description="When Airflow looks whether each site is fresh, UTC; 40 minutes past each hour if empty.",
+    )
 
     @property
     def host_names(self) -> list[str]:
@@ -174,6 +181,21 @@ def _in_words(error: "ErrorDetails") -> str:
     if error["type"] == "string_pattern_mismatch":
         return _WORDS[str(error["loc"][0])]
     return error["msg"].removeprefix("Value error, ")
+
+
+def misspelt() -> list[str]:
+    """Variables that nobody reads and that are nearly called as one of ours, a sentence each."""
+    given = {name: name.upper().removeprefix(PREFIX) for name in os.environ if name.upper().startswith(PREFIX)}
+    near = {name: _near(said) for name, said in given.items() if said.lower() not in Settings.model_fields}
+    return [
+        f"{shown(name)} is not read; did you mean {PREFIX}{meant}?" for name, meant in sorted(near.items()) if meant
+    ]
+
+
+def _near(said: str) -> str:
+    from difflib import get_close_matches  # a misspelt variable alone needs it
+
+    return "".join(get_close_matches(said, [name.upper() for name in Settings.model_fields], n=1, cutoff=0.8))
 
 
 def load_settings(**given: object) -> Settings:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 import structlog
 
 from connectors.cohort import ROSTER, Roster
-from connectors.pulling import Capabilities, read_capabilities, roster
+from connectors.pulling import Capabilities, read_capabilities, reads_files, roster
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from transforms.privacy.pseudonyms import Pseudonyms
@@ -53,7 +53,7 @@ def notes(refresh: Refresh, found: Roster, new: Collection[str]) -> list[str]:
     told, gone = list(found.notes), left(refresh, found) if found.members else 0
     if gone:
         told.append(f"{gone} patients left the cohort: they are no longer read, their records stay")
-    if new and (refresh.site.fhir is None or refresh.site.road == "files"):
+    if new and reads_files(refresh.site):
         told.append(f"{len(new)} patients joined the cohort: have delivered anew what earlier deliveries held of them")
     return told
 

@@ -43,6 +43,9 @@ def _refused(*names: str, status: int = 403) -> Callable[[Asked], Answered | Non
 def of_servers(check: Check, faulty: FaultyHospital, exports: Exports, tmp_path: Path) -> Iterator[tuple[str, Found]]:
     """A fault, and what was found of it; each is mended before the next."""
     yield "a key that is short", check(secrets=lambda _: b"short")
+    yield "a schedule in words", check(schedule="every night at 3")
+    yield "a zone without summer time", check(time_zone="EST")
+    yield "a folder beside a server", check(road="auto", files={"folder": "."})
     faulty.faults.append(_refused("Condition"))
     yield "a type without rights", check()
     faulty.faults.pop()
@@ -159,5 +162,5 @@ def test_every_finding_is_made_by_a_fault(
     never = [message.cause for message in declared() if not any(is_of(message, finding) for finding in wrong)]
     assert never == []
     assert len(declared()) > 15
-    for words in ("no folder is named", "different codes have no meaning there"):
+    for words in ("no folder is named", "different codes have no meaning there", "the folder is not read"):
         assert any(words in finding.what for finding in wrong)

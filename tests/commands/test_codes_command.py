@@ -162,8 +162,8 @@ def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
         "what is mapped now is not asked for again"
     )
     said = lhn.here("codes", "unmapped", "--site", site).stdout
-    assert "3 that the code map names are left out: `mainstem remap` applies it" in said
-    assert "1 refused for a unit that has a meaning now: `mainstem quarantine retry" in said
+    assert f"3 that the code map names are left out: `mainstem remap --site {site}` applies it" in said
+    assert f"1 refused for a unit that has a meaning now: `mainstem quarantine retry --site {site}`" in said
     lhn.refresh(site, mode="full")
     assert "everything that is stored has a meaning" in lhn.here("codes", "unmapped", "--site", site).stdout
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstem.commands import late
+from mainstem.commands import app, late
 
 
 def test_the_list_is_as_the_files_say() -> None:
@@ -38,3 +38,17 @@ def test_a_listed_file_that_is_gone_gives_none(tmp_path: Path, monkeypatch: pyte
         assert "gone" not in late.given()
     finally:
         late.given.cache_clear()
+
+
+def test_every_command_stands_below_one_heading_of_the_help() -> None:
+    """Forty in the order of their names are found by nobody who does not know them."""
+    named = [name for names in late.FOR.values() for name in names]
+    assert sorted(named) == sorted(name for told in late.given().values() for name in told)
+
+
+def test_the_help_tells_what_each_command_is_for_and_cuts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        app(["--help"])
+    said = capsys.readouterr().out
+    assert "...\n" not in said.replace("[ARGS]...", "")
+    assert said.index("Connect a hospital:") < said.index("Each night:") < said.index("This installation:")

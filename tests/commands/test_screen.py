@@ -346,3 +346,44 @@ def test_what_a_check_expects_of_the_first_load_is_what_it_reads(
     read = sum(len(found) for found in north.resources.values())
     assert (int(told[1]), int(told[2])) == (read, len(pages))
     assert len(searches) - len(pages) <= 3 * len(north.resources)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("MAINSTEM_DATABSE_URL", "MAINSTEM_DATABSE_URL is not read; did you mean MAINSTEM_DATABASE_URL?"),
+        ("MAINSTEM_KAFKA_USER", "MAINSTEM_KAFKA_USER is not read; did you mean MAINSTEM_KAFKA_USERNAME?"),
+        ("MAINSTEM_REQUIRE_KAFKA", ""),
+        ("MAINSTEM_DEMO_PAGE_PORT", ""),
+    ],
+)
+def test_a_variable_that_is_nearly_called_as_one_of_ours_is_told_once(
+    screen: Said, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    """What was meant stays as it is by default: the wrong database, in silence. Variables of tests and of the demo are left in peace."""
+    monkeypatch.setenv(name, "x")
+    code, out, err = screen("settings", "--json")
+    assert (code, err.strip()) == (0, told)
+    assert json.loads(out)["freshness_cron"] == ""
+
+
+def test_what_a_check_of_the_brokers_found_is_written_as_a_page(
+    screen: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As that of a site is."""
+    monkeypatch.setenv("MAINSTEM_KAFKA", "127.0.0.1:1")
+    code, _, err = screen("check", "kafka", "--html", "kafka.html")
+    page = (tmp_path / "kafka.html").read_text()
+    assert (code, err) == (75, "wrote kafka.html\n")
+    assert "<h1>Can the brokers be used?</h1>" in page
+    assert "127.0.0.1:1" in page
+
+
+def test_pools_are_written_to_a_file_that_is_told_once(
+    screen: Said, north: FaultyHospital, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Shared by what this Airflow runs at once, where its own variable says how much."""
+    monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "4")
+    code, out, err = screen("sites", "pools", "--to", "pools.json")
+    assert (code, out, err) == (0, "next: airflow pools import pools.json\n", "wrote pools.json\n")
+    assert json.loads((tmp_path / "pools.json").read_text())["ehr_north"]["slots"] == 2

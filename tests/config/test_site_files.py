@@ -90,7 +90,30 @@ MISTAKES = {
     ),
     "a key twice": (SOUND.replace("[fhir]", 'name = "South"\n[fhir]'), "5: not valid TOML: a key stands twice"),
     "a section twice": (SOUND + "[fhir]\n", "7: not valid TOML: a section stands twice"),
-    "a colon": ("name: North\n", "1: not valid TOML: behind the key there is no ="),
+    "a colon": ("name: North\n", "1: not valid TOML: a colon stands where = belongs"),
+    "YAML": ("---\nname: North\n", "1: not valid TOML: --- begins a file of YAML"),
+    "a section with a blank": (SOUND + "[fhir auth]\n", "7: not valid TOML: a section's name holds a blank"),
+    "a key with a blank": ('time zone = "UTC"\n', "1: not valid TOML: a key holds a blank"),
+    "= twice": ('name == "North"\n', "1: not valid TOML: = stands twice"),
+    "no value": ("name =\n", "1: not valid TOML: nothing stands behind ="),
+    "yes": ("dates_as_midnight_utc = Yes\n", "1: not valid TOML: write true or false"),
+    "null": ("code_map = null\n", "1: not valid TOML: what is not known is left out"),
+    "a unit": ("[files]\nevery_hours = 24h\n", "2: not valid TOML: a number stands alone"),
+    "a list without brackets": ("types = Patient, Condition\n", '1: not valid TOML: a list is written ["one", "two"]'),
+    "a comma too few": ('types = ["Patient" "Condition"]\n', "1: not valid TOML: a comma is missing"),
+    "a comma too many": ('name = "North",\n', "1: not valid TOML: the line ends with a sign too many"),
+    "another comment": ("parallel = 4 // four\n", "1: not valid TOML: a comment begins with #"),
+    "an apostrophe": ("name = 'St. Mary's'\n", "1: not valid TOML: an apostrophe ends a text"),
+    "quotation marks inside": ('name = "The "Old" One"\n', "1: not valid TOML: a quotation mark inside a text"),
+    "no types": (SOUND.replace("[fhir]", "types = []\n[fhir]"), "5: types: must name at least 1"),
+    "a type misspelt": (
+        SOUND.replace("[fhir]", 'types = ["condition"]\n[fhir]'),
+        "5: types: no mapping for 'condition'; did you mean Condition?",
+    ),
+    "no way to log in": (
+        SOUND + '[fhir.auth]\nclient_id = "c"\nsecret = "env:S"\n',
+        "7: fhir.auth: secret would not be used: method says how to log in",
+    ),
     "a sentence": ("= North\n", "1: not valid TOML: this is neither `key = value` nor a [section]"),
     "a list without end": ('types = ["Patient"', ": not valid TOML: a bracket is not closed"),
     "two on a line": ('name = "North" site = "n"\n', "1: not valid TOML: there is more on the line"),
@@ -152,3 +175,8 @@ def test_schedule_that_nobody_would_keep_is_a_fault_of_the_file(tmp_path: Path, 
     assert any("no cron expression" in fault for fault in faults(tmp_path))
     path.write_text(SOUND.replace("[fhir]", 'schedule = "30 2 * * 1-5"\n[fhir]'))
     assert faults(tmp_path) == []
+
+
+def test_a_type_that_is_named_twice_is_read_once() -> None:
+    text = SOUND.replace("[fhir]", 'types = ["Patient", "Condition", "Patient"]\n[fhir]')
+    assert parse_site(text, "north.toml").types == ["Patient", "Condition"]

@@ -11,8 +11,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-_NOT_CHECKED = frozenset({"resourceType", "fhir_comments"})
-
 
 @cache
 def _judge() -> Any:

@@ -49,16 +49,16 @@ def check(
 
     configure_once()
     if site == "kafka":
-        findings = _brokers()
+        asked, findings = "Can the brokers be used?", _brokers()
     else:
         file = read_site(site_path(site, load_settings()))
         require_own_key(file)
         source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder), notice=tell)
-        findings = check_site(source, closer=True)
-    if html is not None and site != "kafka":
+        asked, findings = f"Can {file.site.name} be read?", check_site(source, closer=True)
+    if html is not None:
         from mainstem.commands.check.page import write_page
 
-        write_page(html, file.site, findings)
+        write_page(html, asked, findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     elif html is None:

@@ -8,11 +8,10 @@ from mainstem.check import Finding
 from mainstem.check.finding import alike
 from mainstem.commands.quality.page import document, text
 from mainstem.commands.terminal import write_file
-from schemas.sites import Site
 
 
-def write_page(path: Path, site: Site, findings: Sequence[Finding]) -> None:
-    """Raises OperatorError where the file cannot be written."""
+def write_page(path: Path, asked: str, findings: Sequence[Finding]) -> None:
+    """The answers to what was asked. Raises OperatorError where the file cannot be written."""
     failed = sum(not finding.ok for finding in findings)
     summary = (
         f"{failed} of {len(findings)} findings {'needs' if failed == 1 else 'need'} somebody"
@@ -20,8 +19,7 @@ def write_page(path: Path, site: Site, findings: Sequence[Finding]) -> None:
         else f"All {len(findings)} findings are well"
     )
     made = f"checked {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    title = f"Can {site.name} be read?"
-    write_file(path, document(title, f"{summary}; {made}", "".join(map(_section, *zip(*alike(findings), strict=True)))))
+    write_file(path, document(asked, f"{summary}; {made}", "".join(map(_section, *zip(*alike(findings), strict=True)))))
 
 
 def _section(names: list[str], told: Finding) -> str:

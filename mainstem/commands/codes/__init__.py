@@ -73,7 +73,7 @@ def unmapped(
         _write(csv, [_csv_row(row, "") for row in rows])
         return
     _print(rows, most, suggested=False)
-    _print_rest(rows, gathered, asked, most)
+    _print_rest(site, rows, gathered, asked, most)
 
 
 @group.command(epilog="Example: mainstem codes suggest --site north --csv suggested.csv, then look at every line")
@@ -195,7 +195,6 @@ def _write(path: Path, lines: Sequence[str]) -> None:
 
 
 def _print(rows: Sequence[Row], most: int, *, suggested: bool) -> None:
-
     if not rows:
         return
     table = plain_table()
@@ -218,7 +217,7 @@ def _print(rows: Sequence[Row], most: int, *, suggested: bool) -> None:
     stdout().print(table)
 
 
-def _print_rest(rows: Sequence[Row], gathered: "Gathered", asked: Sequence[Row], most: int) -> None:
+def _print_rest(site: str, rows: Sequence[Row], gathered: "Gathered", asked: Sequence[Row], most: int) -> None:
     if len(rows) > most:
         say(f"… and {len(rows) - most:,} more: --most, --csv")
     if gathered.cut:
@@ -228,10 +227,12 @@ def _print_rest(rows: Sequence[Row], gathered: "Gathered", asked: Sequence[Row],
         say(f"{measure} asks for what the site has no record of: {'; '.join(codes[:FEW])}{more}")
     total = sum(row["count"] for row in rows)
     if gathered.waiting:
-        say(f"{gathered.waiting:,} that the code map names are left out: `mainstem remap` applies it to what is stored")
+        say(
+            f"{gathered.waiting:,} that the code map names are left out: `mainstem remap --site {site}` applies it to what is stored"
+        )
     if gathered.waiting_lines:
         say(
-            f"{gathered.waiting_lines:,} refused for a unit that has a meaning now: `mainstem quarantine retry --site NAME` maps what was refused"
+            f"{gathered.waiting_lines:,} refused for a unit that has a meaning now: `mainstem quarantine retry --site {site}` maps what was refused"
         )
     if rows:
         say(f"{len(rows):,} without a meaning, {_times(total)}")

@@ -29,7 +29,8 @@ def list_values(as_json: AsJson = False) -> None:
 
 @group.command(epilog="Example: mainstem derive show bmi-z")
 def show(
-    name: Annotated[str, typer.Argument(help="As `mainstem derive list` names it.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `mainstem derive list` names it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Show what a value or a reference needs and gives, of which window, by which method, from which sources."""
     from mainstem.commands.derive.told import told_of

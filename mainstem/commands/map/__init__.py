@@ -19,10 +19,11 @@ group = typer.Typer()
 _NAMED = 20
 
 
-@group.command("map", epilog="Example: mainstem map export/ --problems problems.jsonl | head")
+@group.command("map", epilog="Example: mainstem map export/ --problems problems.jsonl > records.jsonl")
 def map_files(
     paths: Annotated[
-        list[Path], typer.Argument(help="NDJSON files (.ndjson, .ndjson.gz) or folders.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="PATH", help="NDJSON files (.ndjson, .ndjson.gz) or folders.", show_default=False),
     ],
     site: Annotated[
         Path | None,

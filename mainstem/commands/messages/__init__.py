@@ -12,7 +12,7 @@ group = typer.Typer()
 
 @group.command(epilog='Example: mainstem messages "does not permit"')
 def messages(
-    words: Annotated[str, typer.Argument(help="Words of the screen; all messages where absent.")] = "",
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="Words of the screen; all messages where absent.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Look up a message by its words: cause, what to do, who, the exit code. … stands for what is filled in."""

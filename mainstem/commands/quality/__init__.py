@@ -9,6 +9,7 @@ import typer
 from mainstem.commands.terminal import (
     AsJson,
     OnlySite,
+    opened_state,
     print_json,
     progress_bars,
     read_settings,
@@ -58,16 +59,14 @@ def quality(
         return
     from mainstem.commands.quality.told import findings_to, told_of
     from mainstem.refresh.quality import judge_site
-    from mainstem.state import State
 
     now = datetime.now(UTC)
-    store = State.open(read_settings().database_url)
-    try:
-        store.migrate()
-        with progress_bars(quiet=as_json) as progress, findings_to(findings) as sink:
-            load, judged = judge_site(store, site, now, progress, sink)
-    finally:
-        store.close()
+    with (
+        opened_state(read_settings().database_url) as store,
+        progress_bars(quiet=as_json) as progress,
+        findings_to(findings) as sink,
+    ):
+        load, judged = judge_site(store, site, now, progress, sink)
     told = told_of(site, load, now, judged)
     if html is not None:
         from mainstem.commands.quality.page import page_of

@@ -115,7 +115,6 @@ def _as_json(told: "DataReport") -> dict[str, Any]:
 
 def _print(told: "DataReport") -> None:
     """What to do, then the trend; the lines are for files."""
-
     table = plain_table()
     table.add_column("count", justify="right")
     for name in ("reason", "field", "what to do", "who"):

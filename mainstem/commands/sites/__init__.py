@@ -10,7 +10,9 @@ from schemas.errors import OperatorError
 
 SitesFolder = Annotated[
     Path | None,
-    typer.Argument(help="Folder of the site files; MAINSTEM_SITES or sites where absent.", show_default=False),
+    typer.Argument(
+        metavar="FOLDER", help="Folder of the site files; MAINSTEM_SITES or sites where absent.", show_default=False
+    ),
 ]
 group = typer.Typer(name="sites", help="Site files and what is made from them.", no_args_is_help=True)
 
@@ -22,7 +24,8 @@ group = typer.Typer(name="sites", help="Site files and what is made from them.",
 )
 def new(
     name: Annotated[
-        str, typer.Argument(help="Short name of the site: lower case, digits, hyphens; asked where absent.")
+        str,
+        typer.Argument(metavar="NAME", help="Short name of the site: lower case, digits, hyphens; asked where absent."),
     ] = "",
     base_url: Annotated[str | None, typer.Option(help="FHIR base URL of the site's server.")] = None,
     folder: Annotated[
@@ -188,7 +191,11 @@ def pools(
     folder: SitesFolder = None,
     at_once: Annotated[
         int,
-        typer.Option(min=1, help="Tasks that Airflow runs at once, its core.parallelism; a site gets half at most."),
+        typer.Option(
+            min=1,
+            envvar="AIRFLOW__CORE__PARALLELISM",
+            help="Tasks that Airflow runs at once, its core.parallelism; a site gets half at most.",
+        ),
     ] = 32,
     to: Annotated[Path | None, typer.Option(help="File to write; printed where absent.", show_default=False)] = None,
 ) -> None:
@@ -206,4 +213,4 @@ def pools(
         print_json(told)
         return
     write_file(to, json.dumps(told, indent=2) + "\n")
-    say(f"wrote {to}; next: airflow pools import {to}")
+    say(f"next: airflow pools import {to}")

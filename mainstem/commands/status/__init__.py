@@ -11,6 +11,7 @@ from mainstem.commands.terminal import (
     AsJson,
     OnlySite,
     gap_lines,
+    opened_state,
     plain_table,
     print_json,
     read_settings,
@@ -53,19 +54,14 @@ def status(
 
     Exit code 3 where something needs attention: an attempt that failed or was interrupted, a site that is late, gaps, refused changes.
     """
-    from mainstem.state import State
     from mainstem.state.site_status import gather
 
     if every and site is not None:
         raise OperatorError("--all and --site ask for different things", "Give one of them.")
     settings = read_settings()
-    store = State.open(settings.database_url)
-    try:
-        store.migrate()
+    with opened_state(settings.database_url) as store:
         require_known(site, store, settings)
         found = gather(store, settings, datetime.now(UTC), site)
-    finally:
-        store.close()
     if html is not None:
         from mainstem.commands.status.page import write_page
 

@@ -116,10 +116,6 @@ class Known:
         """Shifts to the better: more children reach what is wanted."""
         return (each for each in self.shifts if each.share > _share_of(each.clinic))
 
-    def worsened(self) -> Iterable[Shift]:
-        """Shifts to the worse."""
-        return (each for each in self.shifts if each.share < _share_of(each.clinic))
-
 
 def _share_of(clinic: str) -> float:
     return next(each.share for each in CLINICS if each.name == clinic)
