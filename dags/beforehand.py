@@ -6,11 +6,15 @@ hospital's import it for each task. What is held is of the release that was inst
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pkgutil import walk_packages
+from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 FILES = ("dags.site_dag", "dags.freshness_dag")
 TASKS = (
@@ -22,6 +26,7 @@ TASKS = (
     "mainstem.state.site_status",
     "transforms.fhir.conformance",
 )
+ROOTS = ("connectors", "mainstem", "schemas", "transforms")
 ROOMS = ("mainstem.check", "transforms.derive", "transforms.quality", "transforms.resources")
 """Their files are found by name, when a task comes to them."""
 
@@ -30,8 +35,38 @@ ROOMS = ("mainstem.check", "transforms.derive", "transforms.quality", "transform
 def on_starting(component: object) -> None:
     """A part of Airflow begins. A task's own process, which says so too, is left as it is."""
     if type(component).__name__ == "Job":
-        for name in (*FILES, *(of_tasks() if _does_tasks() else ())):
-            import_module(name)
+        stand_ready(FILES)
+        if _does_tasks():
+            stand_ready(of_tasks())
+
+
+def stand_ready(names: Iterable[str]) -> None:
+    """Imports them, and has made what is made at first use: else each copy of this process makes it for itself."""
+    from pydantic import BaseModel
+
+    for name in names:
+        import_module(name)
+    draw_one()
+    for model in _ours(BaseModel):
+        model.model_rebuild()
+
+
+def draw_one() -> None:
+    """Draws the DAGs of a site that there is not, and writes them as Airflow's DAG processor does."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    from dags.site_dag import replay_dag, site_dag
+
+    for draw in (site_dag, replay_dag):
+        DagSerialization.to_dict(draw("-"))
+
+
+def _ours(base: "type[BaseModel]") -> Iterator["type[BaseModel]"]:
+    """Models of Mainstem's, of which many are built when the first value comes: a command that needs few begins sooner by it."""
+    for model in base.__subclasses__():
+        if model.__module__.partition(".")[0] in ROOTS:
+            yield model
+        yield from _ours(model)
 
 
 def of_tasks() -> Iterator[str]:

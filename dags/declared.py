@@ -2,7 +2,10 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,16 @@ class Declared:
         return 1 if self.site and self.site.road == "bulk" else self.parts
 
     @property
+    def workers(self) -> int:
+        """Tasks that map slices of a large type, where they are several."""
+        return self.site.workers if self.site else 1
+
+    @property
+    def mappers(self) -> int:
+        """Tasks that map whole types: as many processes as the site is given to map. Readers wait for the EHR, these for a core."""
+        return min(self.workers, self.parts)
+
+    @property
     def at(self) -> dict[str, str]:
         """Which workers do its tasks: those of a pool, and of a queue and an executor where its file names them."""
         named = {"queue": self.site.queue, "executor": self.site.executor} if self.site else {}
@@ -95,6 +108,21 @@ class Declared:
 
 def declared(path: Path) -> Declared:
     """What a site file declares. Never raises for what stands in it: a DAG that is not there hides the reason."""
+    return _declared(path, tuple(sorted(_stamps(path.parent))))
+
+
+def _stamps(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """What tells whether a site file, or one beside it, was changed."""
+    with suppress(OSError), os.scandir(folder) as files:
+        for each in files:
+            if each.name.endswith(".toml"):
+                found = each.stat()
+                yield each.name, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=1)
+def _declared(path: Path, _stamps: tuple[tuple[str, int, int], ...]) -> Declared:
+    """A stub asks twice: for both of its DAGs."""
     try:
         site = read_site(path).site
     except MainstemError as exc:

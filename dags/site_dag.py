@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from airflow.sdk import (
     DAG,
@@ -28,6 +28,7 @@ from airflow.sdk import (
     task,
 )
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.log import mask_secret
 
 from dags.declared import Declared, asked, declared, faces, replay_faces, sites_folder
 from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook
@@ -38,6 +39,8 @@ from schemas.runbooks import of_exit_code, of_gap
 from schemas.sites import start_of
 
 if TYPE_CHECKING:
+    from airflow.sdk.bases.decorator import Task
+
     from mainstem.refresh import Refresh
     from schemas.loads import LoadReport
 
@@ -59,7 +62,14 @@ DEFAULTS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "show_return_value_in_logs": False,
 }
+P = ParamSpec("P")
+R = TypeVar("R")
 MAPPED = {"read", "mapped", "records"}
+
+
+def step(**how: Any) -> "Callable[[Callable[P, R]], Task[P, R]]":
+    """A task whose answer is one XCom: of a dictionary Airflow would keep each key once more, a request to its API server each."""
+    return task(multiple_outputs=False, **how)
 
 
 def site_dag(name: str) -> DAG:
@@ -101,14 +111,14 @@ def replay_dag(name: str) -> DAG:
 
 
 def _replay_tasks(file: Declared) -> None:
-    @task
+    @step()
     def replay() -> dict[str, Any]:
         what = get_current_context()["params"]["what"]
         with _context(file) as (refresh, steps):
             done = {"remap": steps.remap, "retry": steps.retry}[what](refresh, beside=False)
         return {"load": done.load, "status": done.status, "read": done.total.read, "published": done.published}
 
-    @task(retries=0)
+    @step(retries=0)
     def report() -> str:
         task_instance: Any = get_current_context()["ti"]
         troubles = [found for found in task_instance.xcom_pull(task_ids=["replay"], key=FAILURE) if found]
@@ -131,14 +141,14 @@ def _schedule(file: Declared) -> CronTriggerTimetable:
 
 
 def _tasks(file: Declared, dag_id: str) -> None:
-    path, parts, pulls, workers = file.path, file.parts, file.pulls, file.site.workers if file.site else 1
+    path, pulls, mappers, workers = file.path, file.pulls, file.mappers, file.workers
 
-    @task
+    @step()
     def preflight() -> int:
         with _context(file) as (refresh, steps):
             return int(steps.preflight(refresh, dry=get_current_context()["params"]["dry_run"]))
 
-    @task
+    @step()
     def plan() -> str:
         params = get_current_context()["params"]
         if params["dry_run"]:
@@ -147,35 +157,35 @@ def _tasks(file: Declared, dag_id: str) -> None:
             planned = steps.plan(refresh, mode=params["mode"], types=params["types"], since=_since())
         return str(planned.load)
 
-    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=pulls)
+    @step(map_index_template="{{ names }}", max_active_tis_per_dagrun=pulls)
     def pull(load: str, part: int) -> int:
         with _context(file) as (refresh, steps):
             return _pull(refresh, steps, load, _left(refresh, load, steps.planned(refresh, load).units_of(part, pulls)))
 
-    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=parts)
+    @step(map_index_template="{{ names }}", max_active_tis_per_dagrun=mappers)
     def map_types(load: str, part: int) -> dict[str, int]:
         with _context(file) as (refresh, steps):
-            if not (types := _left(refresh, load, steps.planned(refresh, load).types_of(part, parts))):
+            if not (types := _left(refresh, load, steps.planned(refresh, load).types_of(part, mappers))):
                 return {}
             return dict(steps.map_undivided(refresh, load, types, workers).model_dump(include=MAPPED))
 
-    @task
+    @step()
     def derive(load: str) -> int:
         with _context(file) as (refresh, steps):
             return 0 if _completed_before(refresh, load) else int(steps.derive(refresh, load))
 
-    @task
+    @step()
     def publish(load: str) -> int:
         with _context(file) as (refresh, steps):
             return int(steps.publish(refresh, load))
 
-    @task(outlets=[AssetAlias(dag_id)])
+    @step(outlets=[AssetAlias(dag_id)])
     def complete(load: str) -> dict[str, Any]:
         with _context(file) as (refresh, steps):
             done = _completed(refresh, steps, load, dag_id)
         return {"load": done.load, "status": done.status, "read": done.total.read, "published": done.published}
 
-    @task(retries=0)
+    @step(retries=0)
     def report() -> str:
         said = _report(path)
         print(said)  # noqa: T201 - the last log lines are what an engineer reads first
@@ -183,7 +193,7 @@ def _tasks(file: Declared, dag_id: str) -> None:
 
     checked, load = preflight(), plan()
     pulled = pull.partial(load=load).expand(part=list(range(pulls)))
-    mapped = map_types.partial(load=load).expand(part=list(range(parts)))
+    mapped = map_types.partial(load=load).expand(part=list(range(mappers)))
     divided = _divided(file, load, workers)
     derived, published, completed = derive(load), publish(load), complete(load)  # type: ignore[arg-type] # Airflow resolves the load
     tasks = [checked, load, pulled, mapped, *divided, derived, published, completed]
@@ -194,7 +204,7 @@ def _tasks(file: Declared, dag_id: str) -> None:
 def _divided(file: Declared, load: Any, workers: int) -> list[Any]:
     """The tasks that map slices of large types; none where one process maps a type."""
 
-    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=workers)
+    @step(map_index_template="{{ names }}", max_active_tis_per_dagrun=workers)
     def map_divided(load: str, part: int) -> dict[str, int]:
         with _context(file) as (refresh, steps):
             if not _left(refresh, load, [f"part {part + 1} of {workers}"]):
@@ -268,10 +278,18 @@ def _opened(path: Path, export_wait: Callable[[float], None] | None = None) -> I
             from airflow.sdk import Connection
 
             return (Connection.get(connection_id).password or "").encode()
-        return file_secrets(path.parent)(reference)
+        return _masked(file_secrets(path.parent)(reference))
 
     with open_refresh(path, load_settings(), secrets=secrets, export_wait=export_wait) as refresh:
         yield refresh
+
+
+def _masked(secret: bytes) -> bytes:
+    """A secret of a file or the environment, from now on hidden by Airflow in logs, pages and templates as those of its connections are:
+    by line, since a log writes a key's ends of lines otherwise."""
+    for line in secret.decode(errors="replace").splitlines():
+        mask_secret(line)
+    return secret
 
 
 def _pull(refresh: "Refresh", steps: Any, load: str, units: Sequence[str]) -> int:
@@ -356,11 +374,23 @@ def _note(path: Path, load: str | None, troubles: Sequence[Trouble], nothing: st
 
 def _troubles(task_instance: Any) -> list[Trouble]:
     """What stopped tasks and what is missing, the nearest to the cause first: `complete` only repeats what `pull` met."""
-    earlier = task_instance.xcom_pull(task_ids=["preflight", "plan"], key=FAILURE)
+    failed = _failed(task_instance)
+
+    def left(*tasks: str) -> list[Any]:
+        named = [name for name in tasks if name in failed]
+        return list(task_instance.xcom_pull(task_ids=named, key=FAILURE)) if named else []
+
+    earlier = left("preflight", "plan")
     missing = task_instance.xcom_pull(task_ids=["pull"], key=MISSING)
-    mapping = ["map_types", "map_divided"]
-    later = task_instance.xcom_pull(task_ids=["pull", *mapping, "derive", "publish", "complete"], key=FAILURE)
+    later = left("pull", "map_types", "map_divided", "derive", "publish", "complete")
     return [cast(Trouble, found) for found in (*earlier, *missing, *later) if found]
+
+
+def _failed(task_instance: Any) -> set[str]:
+    """Tasks of the run that failed, by one question: each is an answer of Airflow's API server. What is mapped, with its number and without."""
+    states = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[task_instance.run_id])
+    failed = {key for key, state in states.get(task_instance.run_id, {}).items() if state == "failed"}
+    return failed | {key.rpartition("_")[0] for key in failed}
 
 
 def _headline(refresh: "Refresh", load: str | None, nothing: str) -> str:

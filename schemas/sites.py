@@ -327,14 +327,12 @@ class Site(Section):
         description="Cron expression of the DAG, in the site's time zone; where absent a minute of its own, by its name, from 3 to 5 at "
         "night, so that many sites do not begin at once.",
     )
-    parallel: int = Field(
-        default=4, ge=1, le=20, description="How many groups of types are pulled and mapped side by side."
-    )
+    parallel: int = Field(default=4, ge=1, le=20, description="How many groups of types are pulled side by side.")
     workers: int = Field(
         default=1,
         ge=1,
         le=64,
-        description="How many processes map a large type together, each a task of the DAG; more than one needs PostgreSQL.",
+        description="How many processes map, a large type together, each a task of the DAG; more than one needs PostgreSQL.",
     )
     queue: str = Field(
         default="",

@@ -17,6 +17,10 @@ from schemas.sites import SECRET_PATTERN, Site, parse_site
 
 Secrets = Callable[[str], bytes]
 """Resolves a reference such as `env:NAME` to the secret."""
+SECTION = re.compile(r"^[ \t]*\[", re.MULTILINE)
+SEVERAL_LINES = re.compile("\"{3}|'{3}")
+PLAIN = re.compile(r"""^(site|subject_key)[ \t]*=[ \t]*(["'])([^"'\\\n]*)\2[ \t]*(?:#.*)?$""", re.MULTILINE)
+"""What a parser of TOML would say of a key, where no text of several lines and no section stands before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,16 @@ def read_site(path: Path) -> SiteFile:
     """The site of a TOML file. Raises OperatorError naming file, line and key, and a file beside it that has the same `site`."""
     file = _read(path)
     for other in sorted(file.folder.glob("*.toml")):
-        if other != file.path and _said_in(other).get("site") == file.site.site:
+        if other != file.path and _claims(other, "site", lambda said: said == file.site.site):
             raise _twins(file.site.site, file.path, other)
     return file
 
 
 def require_own_key(file: SiteFile) -> None:
     """Raises OperatorError naming both files where another of the folder has the same subject key."""
+    key = _quietly(file.folder, file.site.subject_key)
     for other in sorted(file.folder.glob("*.toml")):
-        if other != file.path and _same_secret(file, _said_in(other).get("subject_key")):
+        if other != file.path and _claims(other, "subject_key", lambda said: _same_secret(file, key, said)):
             raise _one_key(file.path, other)
 
 
@@ -81,13 +86,11 @@ def try_site(path: Path) -> dict[str, str]:
     return {**told, "fault": ""}
 
 
-def _same_secret(file: SiteFile, other: object) -> bool:
-    """Whether another site's reference is to the same secret: by its place, else by what stands there."""
-    own = file.site.subject_key
-    if not isinstance(other, str) or other == own:
-        return other == own
-    one, two = (_quietly(file.folder, reference) for reference in (own, other))
-    return one == two != b""
+def _same_secret(file: SiteFile, key: bytes, other: object) -> bool:
+    """Whether another site's reference is to the same secret: by its place, else by what stands there, which for this site is `key`."""
+    if not isinstance(other, str) or other == file.site.subject_key:
+        return other == file.site.subject_key
+    return key == _quietly(file.folder, other) != b""
 
 
 def _quietly(folder: Path, reference: str) -> bytes:
@@ -134,6 +137,29 @@ def _said_in(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return {}
+
+
+def may_be_of(path: Path, site: str) -> bool:
+    """Whether a file is called so, or may say that it is that site's."""
+    return path.stem == site or _plain_word(path, "site") in (None, site)
+
+
+def _claims(path: Path, key: str, ours: Callable[[object], bool]) -> bool:
+    """Whether a file says under a top-level key what is `ours`. A plain line is enough for a no: each step of each site asks this of
+    all others' files. A yes is read whole, since a broken file claims nothing."""
+    plain = _plain_word(path, key)
+    return (plain is None or ours(plain)) and ours(_said_in(path).get(key))
+
+
+def _plain_word(path: Path, key: str) -> str | None:
+    """The text behind a top-level key, where it stands on a line of its own without any escape; None where only a parser can tell."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):
+        return None
+    head = text[: section.start()] if (section := SECTION.search(text)) else text
+    found = [value for name, _quote, value in PLAIN.findall(head) if name == key]
+    return found[0] if len(found) == 1 and not SEVERAL_LINES.search(head) else None
 
 
 def _twins(site: str, one: Path, other: Path) -> OperatorError:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from mainstem.config.schedule import late_since, next_load
 from mainstem.config.settings import Settings
-from mainstem.config.site_files import read_site
+from mainstem.config.site_files import may_be_of, read_site
 from mainstem.state import Attempt, Load, SiteType, State
 from schemas.errors import ExitCode, MainstemError
 from schemas.sites import Site
@@ -98,7 +98,8 @@ class SiteStatus:
 
 def gather(store: State, settings: Settings, now: datetime, wanted: str | None = None) -> list[SiteStatus]:
     """All sites, or the one that is wanted, by name."""
-    files = {path.stem: path for path in sorted(settings.sites.glob("*.toml"))}
+    paths = sorted(settings.sites.glob("*.toml"))
+    files = {path.stem: path for path in paths if wanted is None or may_be_of(path, wanted)}
     known = set(store.sites())
     found: dict[str, tuple[Site | None, MainstemError | None]] = {}
     for stem, path in files.items():

@@ -80,11 +80,19 @@ def _vary(value: Any, chance: random.Random, moved: timedelta, zone: timezone) -
     return value
 
 
-def deliver(children: Any, folder: Path, wanted: int, change: Change, types: Collection[str] | None = None) -> Path:
-    """Writes so many lines as NDJSON files by type."""
+def deliver(
+    children: Any,
+    folder: Path,
+    wanted: int,
+    change: Change,
+    types: Collection[str] | None = None,
+    *,
+    first: int = 1,
+) -> Path:
+    """Writes so many lines as NDJSON files by type, from a copy on."""
     folder.mkdir()
     files: dict[bytes, Any] = {}
-    for line in islice(copies(children, types), wanted):
+    for line in islice(copies(children, types, first=first), wanted):
         kind = _kind(line)
         if kind not in files:
             files[kind] = (folder / f"{kind.decode()}.ndjson").open("wb")

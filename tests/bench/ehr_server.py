@@ -1,6 +1,7 @@
 """A FHIR server that costs next to nothing: pages and files made before, sent as fast as they are taken. Run as a process."""
 
 import json
+import operator
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 PAGE = 200
 CHUNK = 1 << 18
@@ -92,6 +94,64 @@ class SmallFiles:
         return 404, {}, b"{}"
 
 
+class Changes:
+    """Searches by `_lastUpdated` of an EHR in whose folder each night's changes lie: a folder named by their moment, in it NDJSON by type.
+
+    A resource takes `seconds`, and an answer a tenth of one at least: published rates of EHRs are of resources a minute.
+    """
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self.folder, self.seconds = folder, seconds
+        self._read: dict[Path, list[bytes]] = {}
+
+    def __call__(self, path: str, base: str) -> Answer:
+        """What stands at a path."""
+        parts = urlsplit(path)
+        asked, kind = parse_qsl(parts.query), parts.path.removeprefix("/fhir/")
+        content = self._statement() if kind == "metadata" else self._page(kind, asked, base)
+        return (200 if content else 404), {"Content-Type": "application/fhir+json"}, content or b"{}"
+
+    def _statement(self) -> bytes:
+        types = sorted({file.stem for file in self.folder.glob("*/*.ndjson")})
+        resources = [{"type": name, "interaction": [{"code": "search-type"}]} for name in types]
+        rest = [{"mode": "server", "resource": resources}]
+        return json.dumps({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": rest}).encode()
+
+    def _page(self, kind: str, asked: list[tuple[str, str]], base: str) -> bytes:
+        """Nothing where one resource is asked for by its id."""
+        if "/" in kind:
+            return b""
+        values = dict(asked)
+        begin, size = int(values.get("page", 0)), int(values.get("_count", 100))
+        found = [line for night in self._nights(asked) for line in self._lines(night / f"{kind}.ndjson")]
+        lines = [] if values.get("_summary") == "count" else found[begin : begin + size]
+        time.sleep(max(0.1, self.seconds * len(lines)))
+        onward = [*((name, value) for name, value in asked if name != "page"), ("page", str(begin + size))]
+        link = [{"relation": "next", "url": f"{base}/{kind}?{urlencode(onward)}"}] if begin + size < len(found) else []
+        head = {"resourceType": "Bundle", "type": "searchset", "total": len(found), "link": link}
+        entries = b",".join(b'{"resource":' + line + b"}" for line in lines)
+        return json.dumps(head).encode()[:-1] + b',"entry":[' + entries + b"]}"
+
+    def _nights(self, asked: list[tuple[str, str]]) -> Iterator[Path]:
+        compared = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+        windows = [(value[:2], value[2:21]) for name, value in asked if name == "_lastUpdated"]
+        for night in sorted(self.folder.iterdir()):
+            if all(compared[word](night.name[:19], moment) for word, moment in windows):
+                yield night
+
+    def _lines(self, file: Path) -> list[bytes]:
+        """Read once; each says when it was updated."""
+        if file not in self._read:
+            lines = file.read_bytes().splitlines() if file.exists() else []
+            self._read[file] = [self._updated(line, file.parent.name) for line in lines]
+        return self._read[file]
+
+    @staticmethod
+    def _updated(line: bytes, moment: str) -> bytes:
+        resource = json.loads(line)
+        return json.dumps({**resource, "meta": {**resource.get("meta", {}), "lastUpdated": moment}}).encode()
+
+
 def serve(answer: Callable[[str, str], Answer], pace: int = 0) -> None:
     """Answers at a free port of this machine, which is written to standard output; `pace`: most bytes a second of a file."""
 
@@ -129,7 +189,8 @@ def serve(answer: Callable[[str, str], Answer], pace: int = 0) -> None:
 
 @contextmanager
 def serving(kind: str, of: object, pace: int = 0) -> Iterator[str]:
-    """The base URL of a server of its own: `pages` of so many observations, the `export` of a file, or of so many `small` ones."""
+    """The base URL of a server of its own: `pages` of so many observations, the `export` of a file, or of so many `small` ones, `changes`
+    of a folder, whose `pace` is microseconds a resource."""
     with Popen([sys.executable, __file__, kind, str(of), str(pace)], stdout=PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -144,5 +205,6 @@ if __name__ == "__main__":
         "pages": lambda: Pages(int(of)),
         "export": lambda: Export(Path(of)),
         "small": lambda: SmallFiles(int(of)),
+        "changes": lambda: Changes(Path(of), int(pace) / 1e6),
     }
     serve(kinds[kind](), int(pace))

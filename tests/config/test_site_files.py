@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mainstem.config.dag_stubs import faults, stubs, write_stubs
-from mainstem.config.site_files import read_site, read_sites
+from mainstem.config.site_files import read_site, read_sites, require_own_key
 from schemas.errors import OperatorError
 from schemas.sites import parse_site, site_keys, start_of
 
@@ -34,6 +34,42 @@ def test_two_files_that_name_one_site_are_refused_by_both_names(folder: Path) ->
             reading()
     assert read_site(folder / "east.toml").site.site == "east"
     assert "west.toml" in faults(folder)[0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "site = 'north' # copied",
+        '  site = "north"',
+        'site = "nor\\u0074h"',
+        'site = """north"""',
+        '"site" = "north"',
+        'note = """\nsite = "south"\n"""\nsite = "north"',
+    ],
+)
+def test_a_site_that_is_named_otherwise_than_most_write_is_found_as_another_files(folder: Path, said: str) -> None:
+    """The quick look at files beside must miss none of what TOML allows, and take none that is broken or says it below a section."""
+    other = folder / "west.toml"
+    other.write_text(f"{said}\n[files]\nsite = 'no'\n")
+    with pytest.raises(OperatorError, match=r"both say site = 'north'"):
+        read_site(folder / "north.toml")
+    for harmless in (f"{said}\n[files", f"[files]\n{said}\n", f"# {said.splitlines()[0]}\n"):
+        other.write_text(harmless)
+        assert read_site(folder / "north.toml").site.site == "north"
+
+
+def test_one_key_of_two_sites_is_found_wherever_it_stands(folder: Path) -> None:
+    """By the key itself too, however its file says where it is."""
+    (folder / "a.key").write_text("0123456789abcdef")
+    (folder / "b.key").write_text("0123456789abcdef")
+    text = (folder / "north.toml").read_text()
+    (folder / "north.toml").write_text(text.replace("env:KEY_OF_north", "file:a.key"))
+    file = read_site(folder / "north.toml")
+    require_own_key(file)
+    for said in ("file:b.key", "file:a.key", "file:\\u0062.key"):
+        (folder / "east.toml").write_text(SITE.format("east").replace("env:KEY_OF_east", said))
+        with pytest.raises(OperatorError, match=r"have one subject key"):
+            require_own_key(file)
 
 
 def test_a_broken_site_file_takes_no_other_sites_stub_away(folder: Path) -> None:

@@ -102,3 +102,13 @@ def test_airflow_lists_the_provider(tmp_path: Any) -> None:
         timeout=120,
     ).stdout
     assert "fhir" in {row["connection_type"] for row in json.loads(listed[listed.index("[{") :])}
+
+
+def test_a_secret_of_a_file_is_hidden_as_those_of_connections_are() -> None:
+    """A key of several lines too: a log writes their ends otherwise."""
+    from airflow.sdk.log import redact
+
+    from dags.site_dag import _masked
+
+    assert _masked(b"planted-begin\nplanted-middle\n") == b"planted-begin\nplanted-middle\n"
+    assert redact({"said": "of planted-begin\\nplanted-middle, and no more"}) == {"said": "of ***\\n***, and no more"}

@@ -85,10 +85,13 @@ def night(lhn: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call
     values: dict[str, Any] = {}
     task = SimpleNamespace(
         task_id="task",
+        dag_id="dag",
+        run_id="run",
         try_number=9,
         max_tries=1,
         xcom_push=lambda key, value: left.append(f"{key} {value}"),
         xcom_pull=lambda task_ids, key="return_value": values.get(task_ids) if isinstance(task_ids, str) else [],
+        get_task_states=lambda **_: {},
     )
     params = {"mode": "incremental", "types": [], "since": None, "dry_run": False}
     announced = SimpleNamespace(add=lambda asset, extra: left.append(f"{asset} {extra}"))
@@ -101,13 +104,11 @@ def night(lhn: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call
         monkeypatch.setattr(site_dag, "sites_folder", lambda: site.parent)
         dag = site_dag.site_dag(site.stem)
         call = {each.task_id: each.python_callable for each in dag.tasks}
-        parts = site_dag.declared(site).parts
+        declared = site_dag.declared(site)
         values["preflight"], values["plan"] = call["preflight"](), call["plan"]()
         load = values["plan"]
-        for number in range(parts):
-            left.append(str(call["pull"](load, number)))
-        for number in range(parts):
-            left.append(str(call["map_types"](load, number)))
+        left.extend(str(call["pull"](load, number)) for number in range(declared.pulls))
+        left.extend(str(call["map_types"](load, number)) for number in range(declared.mappers))
         left.extend(str(call[name](load)) for name in ("derive", "publish", "complete"))
         return [*left, *map(str, values.values()), call["report"](), str(dag.doc_md)]
 

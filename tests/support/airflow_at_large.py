@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -41,6 +42,14 @@ PATIENCE = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
 }
 """A busy machine is no dead task; one that is dead is seen within two minutes."""
+IMAGE = Path(__file__).parents[2] / "docker" / "Dockerfile"
+PLACES = ("AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__LOAD_EXAMPLES")
+AS_DELIVERED = {
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "5",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
+}
+"""What the demo, in haste, sets otherwise than Airflow itself."""
 WORKER_NAME = """import os
 
 
@@ -48,6 +57,15 @@ def worker():
     return os.environ.get("WORKER_NAME", "centre")
 """
 """What a task calls its machine: here all workers are on one."""
+
+
+def shipped() -> dict[str, str]:
+    """Airflow as our image has it: its own settings, and those of ours; a busy machine's patience is the bench's."""
+    ours = dict(re.findall(r"(AIRFLOW__\w+)=(\S+)", IMAGE.read_text()))
+    patience = {
+        name: PATIENCE[name] for name in ("AIRFLOW__API_AUTH__JWT_LEEWAY", "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT")
+    }
+    return patience | AS_DELIVERED | {name: value for name, value in ours.items() if name not in PLACES}
 
 
 class AtLarge(Airflow):
@@ -292,14 +310,21 @@ def _environment(lhn: Network, database: str) -> dict[str, str]:
     }
 
 
+FEW = PATIENCE | {"AIRFLOW__CORE__PARALLELISM": "4"}
+
+
 @contextmanager
 def local_airflow(
-    lhn: Network, state: Path, database: str, sites: Sequence[str], more: Mapping[str, str] | None = None
+    lhn: Network,
+    state: Path,
+    database: str,
+    sites: Sequence[str],
+    more: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] = FEW,
 ) -> Iterator[AtLarge]:
     """One machine's Airflow: tasks run beside the scheduler; a DAG a site, and more files of DAGs by their names."""
-    few = PATIENCE | {"AIRFLOW__CORE__PARALLELISM": "4"}
     made = AtLarge(
-        state, dags=_dags(state, sites, more), env=_environment(lhn, database), executor="LocalExecutor", **few
+        state, dags=_dags(state, sites, more), env=_environment(lhn, database), executor="LocalExecutor", **settings
     )
     with closing(made):
         made.launch().wait(START_SECONDS)
