@@ -127,7 +127,7 @@ def _better_at(home: Any, connection: Connection, measure: Measure, rows: Sequen
     except NotCountedError:
         return None
     series = [(each, results.of(each.site)) for each in rows]
-    return sum(effect_of(one, each.since).moved is Moved.BETTER for each, one in series if one)
+    return sum(effect_of(one, each.since, measure).moved is Moved.BETTER for each, one in series if one)
 
 
 def _seen(connection: Connection, link: Link) -> list[Raised]:

@@ -12,8 +12,12 @@ def next_action(series: Series, measure: Measure) -> str:
     """A sentence in the imperative."""
     if broken := _broken(series):
         return broken
+    if not series.seen:
+        return "Nobody whom it counts was seen in the time shown: nothing, unless you know of somebody."
     if not series.drawn:
-        return "Nobody was measured in the time shown: find out whether nobody was seen, or whether results do not reach the registry."
+        return (
+            "People were seen and nobody was measured: find out whether it is not done, or does not reach the registry."
+        )
     current = [note for note in series.notes if _current(series, note)]
     if worse := next((note for note in current if note.better is False), None):
         return (
@@ -48,15 +52,11 @@ def _broken(series: Series) -> str | None:
     if series.lacking:
         return f"Ask your IT for {', '.join(series.lacking)}: never loaded, so the figures are not known."
     gaps = [gap for known in series.site.types.values() for gap in known.gaps] if series.site else []
-    if gaps and series.rows and _unmeasured_lately(series):
+    if gaps and series.stopped:
         return f"Mend the data first: {gaps[0]['reason']}. {gaps[0].get('fix') or 'Ask your IT.'}"
+    if series.stopped:
+        return f"Nobody was measured after {series.stopped.label}: find out whether it is not done, or does not reach the registry."
     return None
-
-
-def _unmeasured_lately(series: Series) -> bool:
-    """Whether the last complete period saw people and measured none."""
-    last = next((row for row in reversed(series.rows) if row.complete and row.seen), None)
-    return last is not None and not last.measured
 
 
 def _current(series: Series, note: Note) -> bool:

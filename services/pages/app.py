@@ -145,7 +145,12 @@ def _told(site: PageSite, request: Request, status: int, words: str, title: str 
     if bearer_of(request) is not None:
         return PlainTextResponse(f"{words}\n", status_code=status)
     return site.render(
-        "error.html", request, status=status, title=title or TITLES.get(status, NOT_HERE), words_said=words
+        "error.html",
+        request,
+        status=status,
+        again=status == 503 and request.method in READING,
+        title=title or TITLES.get(status, NOT_HERE),
+        words_said=words,
     )
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from services.measures.declared import Measure
 from services.pages.periods import Row
-from services.pages.results import Note, Series
+from services.pages.results import Note, Series, by_lines_before
 
 
 class Moved(StrEnum):
@@ -46,8 +47,10 @@ LEAST = 2
 """Periods that are over since it began, before anything is said."""
 
 
-def effect_of(series: Series, since: date) -> Effect:
-    """Of something tried at a site since a day: signals that began then or later; what had begun before is not its doing."""
+def effect_of(series: Series, since: date, measure: Measure) -> Effect:
+    """Of something tried at a site since a day: signals that began then or later; what had begun before is not its doing. Judged by the
+    lines from before that day: new ones, approved because it got better, would hide that it did."""
+    series = by_lines_before(series, measure, since.replace(day=1))
     drawn = [row for row in series.rows if row.complete and row.measured]
     after = [row for row in drawn if row.end >= since and row.start >= since.replace(day=1)]
     before = [row for row in drawn if row not in after][-max(1, len(after)) :]

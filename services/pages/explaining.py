@@ -33,3 +33,8 @@ def explain_runs(runs: Runs) -> str:
         f"crossings of the centre line {runs.crossings} (at least {runs.crossings_min})"
     )
     return f"{said}: {'the level has changed' if runs.signal else 'what chance gives'}"
+
+
+def many(count: int, one: str) -> str:
+    """So many of something: 1 day, 1,200 days."""
+    return f"{count:,} {one}{'' if count == 1 else 's'}"

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from services.charts.icons import Assurance, Variation
 from services.measures.declared import Measure
+from services.pages.explaining import many
 from services.pages.results import Note, Results, Series
 from services.pages.wording import shown
 from services.registry.completeness import SiteCompleteness
@@ -50,6 +51,8 @@ class Grid:
     network: tuple[Cell, ...]
     lines: tuple[Line, ...]
     as_of: datetime
+    empty: tuple[tuple[Measure, str], ...] = ()
+    """Of which no site has a figure, and why: they have no column."""
 
 
 def grid_of(results: Sequence[Results], brought: Sequence[SiteCompleteness]) -> Grid:
@@ -59,21 +62,35 @@ def grid_of(results: Sequence[Results], brought: Sequence[SiteCompleteness]) -> 
     for result in results:
         for each in result.sites:
             series.setdefault(each.name, {})[result.measure.slug] = each
+    filled = sorted((result for result in results if any(each.last for each in result.sites)), key=_urgency)
     lines = [
         Line(
             name,
             next(iter(of.values())).title,
-            tuple(_cell(result.measure, of) for result in results),
+            tuple(_cell(result.measure, of) for result in filled),
             loaded.get(name),
         )
         for name, of in sorted(series.items())
     ]
     return Grid(
-        tuple(result.measure for result in results),
-        tuple(_of(result.measure, result.network) for result in results),
+        tuple(result.measure for result in filled),
+        tuple(_of(result.measure, result.network) for result in filled),
         tuple(lines),
         max(result.as_of for result in results),
+        tuple((result.measure, _why_nowhere(result)) for result in results if result not in filled),
     )
+
+
+def _urgency(result: Results) -> int:
+    """Measures that are worse somewhere stand first, then those that are better: the others follow as they are declared."""
+    tones = {note.better for note in map(_now, result.sites) if note is not None}
+    return 0 if False in tones else 1 if True in tones else 2
+
+
+def _now(series: Series) -> Note | None:
+    """The signal that the last figure is part of."""
+    row = series.last
+    return next((note for note in reversed(series.notes) if row and note.last == row.start), None)
 
 
 def _cell(measure: Measure, series: Mapping[str, Series]) -> Cell:
@@ -82,7 +99,7 @@ def _cell(measure: Measure, series: Mapping[str, Series]) -> Cell:
 
 
 def _of(measure: Measure, series: Series) -> Cell:
-    row = next((row for row in reversed(series.rows) if row.complete and row.measured), None)
+    row = series.last
     if row is None:
         return Cell(measure, _why(series), None, "", None, None)
     old = row is not next(row for row in reversed(series.rows) if row.complete)
@@ -96,9 +113,14 @@ def _of(measure: Measure, series: Series) -> Cell:
         series.variation,
         series.assurance,
         old,
-        next((note for note in reversed(series.notes) if note.last == row.start), None),
+        _now(series),
         tuple(note for note in series.notes if note.better),
     )
+
+
+def _why_nowhere(result: Results) -> str:
+    lacking = sum(bool(each.missing) for each in result.sites)
+    return f"not loaded at {many(lacking, 'site')}" if lacking else _why(result.network)
 
 
 def _why(series: Series) -> str:

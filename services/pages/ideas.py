@@ -160,7 +160,7 @@ def _told(site: PageSite, connection: Connection, viewer: Viewer, found: Idea) -
         series = results.of(each.site)
         if series is not None:
             where = title_of(each.site) if viewer.sees(each.site) else "Another site"
-            told.append(Told(where, each, effect_of(series, each.since)))
+            told.append(Told(where, each, effect_of(series, each.since, results.measure)))
     return told
 
 

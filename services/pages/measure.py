@@ -15,6 +15,7 @@ from services.measures.declared import Measure
 from services.measures.evaluate.counts import NETWORK
 from services.measures.library import measures
 from services.pages.charting import chart_of, figures_of
+from services.pages.overview import SHOWN
 from services.pages.periods import SMALL
 from services.pages.results import Results, Series
 from services.pages.seeing import seen_by_viewer
@@ -24,6 +25,8 @@ from services.people.amendments import amendments, version_of
 
 MANY = 16
 """Of more sites no page draws each: they stand in a table that leads to them."""
+ROOM = {"left": 4, "top": 4, "right": 24, "bottom": 4}
+"""Pixels around a picture: the names at its right are wider in other fonts than in the one it was measured with."""
 Slug = Annotated[str, Path(pattern=r"^[a-z0-9]{1,40}$")]
 
 
@@ -37,7 +40,7 @@ def routes(site: PageSite) -> APIRouter:
 
     def drawn_for(slug: str, viewer: Viewer, site: str) -> dict[str, Any]:
         found = results(slug, viewer)
-        return chart_of(_series(found, site), found.measure)
+        return chart_of(_series(found, site), found.measure) | {"padding": ROOM}
 
     @router.get("")
     @seen_by(*EVERYBODY)
@@ -57,6 +60,7 @@ def routes(site: PageSite) -> APIRouter:
             charts=charts,
             small=SMALL,
             many=MANY,
+            most=SHOWN,
             groups=groups,
             proposed=[each for each in proposed if version_of(each, found.measure) is None],
             definition=definition_of(found.measure),

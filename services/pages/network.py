@@ -10,7 +10,7 @@ from services.access.viewers import Role
 from services.measures.library import measures
 from services.pages.grid import grid_of
 from services.pages.navigation import Entry
-from services.pages.overview import overview_of
+from services.pages.overview import SHOWN, overview_of
 from services.pages.site import PageSite
 from services.pages.strata import WORDS
 from services.people.accountability import YEAR
@@ -54,6 +54,7 @@ def routes(site: PageSite) -> APIRouter:
             request,
             grid=grid,
             shown=shown,
+            most=SHOWN,
             tried=_by_site(done),
             together=together,
             asked=asked,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.loads import LoadEventType
+from services.charts.icons import Variation
 from services.pages.grid import Cell, Grid, Line
 from services.pages.wording import day, title_of
 from services.registry.across import Across, shipped
@@ -15,16 +16,16 @@ from services.registry.completeness import SiteCompleteness
 STALE = timedelta(days=2)
 """A site refreshes every night: without a load for so long something stands still."""
 SHOWN = 8
-"""Findings and changes that are listed; the rest is counted."""
+"""Findings, calls and changed sites that are listed; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A site's measure that is better or worse now than it was."""
+class Changed:
+    """A site of which something is better, or worse, now than it was."""
 
     title: str
     site: str
-    cell: Cell
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,13 @@ class Overview:
     """The coordinator's page beside its grid."""
 
     feeds: tuple[Feed, ...]
-    worse: tuple[Change, ...]
-    better: tuple[Change, ...]
+    """Those that want a call first."""
+    worse: tuple[Changed, ...]
+    better: tuple[Changed, ...]
+    """Sites with most such measures first."""
     doubts: tuple[Doubt, ...]
+    judged: int
+    """Of how many sites' measures a chart says something."""
 
     @property
     def troubled(self) -> list[Feed]:
@@ -66,19 +71,24 @@ class Overview:
 
 def overview_of(grid: Grid, brought: Sequence[SiteCompleteness], across: Across, now: datetime) -> Overview:
     """All of it."""
-    cells = [(line, cell) for line in grid.lines for cell in line.cells]
+    feeds = [Feed(title_of(site.site), site, tuple(_troubles(site, now)), _missing(site)) for site in brought]
     return Overview(
-        tuple(Feed(title_of(site.site), site, tuple(_troubles(site, now)), _missing(site)) for site in brought),
-        tuple(_changes(cells, better=False)),
-        tuple(_changes(cells, better=True)),
+        tuple(sorted(feeds, key=lambda feed: not feed.troubles)),
+        tuple(_changed(grid.lines, better=False)),
+        tuple(_changed(grid.lines, better=True)),
         tuple(doubts_of(across)),
+        sum(cell.variation not in (None, Variation.TOO_FEW) for line in grid.lines for cell in line.cells),
     )
 
 
-def _changes(cells: Sequence[tuple[Line, Cell]], *, better: bool) -> Iterator[Change]:
-    for line, cell in cells:
-        if cell.now is not None and cell.now.better is better:
-            yield Change(line.title, line.site, cell)
+def _changed(lines: Sequence[Line], *, better: bool) -> list[Changed]:
+    """A site once, however many of its measures changed: often they tell of the same."""
+    cells = [
+        (line, tuple(cell for cell in line.cells if cell.now is not None and cell.now.better is better))
+        for line in lines
+    ]
+    found = [Changed(line.title, line.site, those) for line, those in cells if those]
+    return sorted(found, key=lambda each: -len(each.cells))
 
 
 def _troubles(site: SiteCompleteness, now: datetime) -> Iterator[str]:
@@ -98,7 +108,7 @@ def _of(gap: Mapping[str, Any]) -> str:
     """Since when, why, and who can do what."""
     since = f" since {day(datetime.fromisoformat(gap['since']))}" if gap.get("since") else ""
     why = f": {gap['reason']}" if gap.get("reason") else ""
-    done = f". {gap['fix']} ({gap['who']})" if gap.get("fix") and gap.get("who") else ""
+    done = f". {gap['fix'].rstrip('.')} ({gap['who']})" if gap.get("fix") and gap.get("who") else ""
     return since + why + done
 
 

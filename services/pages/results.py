@@ -75,6 +75,17 @@ class Series:
         return list(self.lacking)
 
     @property
+    def seen(self) -> bool:
+        """Whether anybody who belongs to it was seen."""
+        return any(row.seen for row in self.rows)
+
+    @property
+    def stopped(self) -> Row | None:
+        """The last complete period with a value, where people were seen after it and nobody was measured: what it says is of then."""
+        last = next((row for row in reversed(self.rows) if row.complete and row.seen), None)
+        return self.last if last is not None and not last.measured else None
+
+    @property
     def last(self) -> Row | None:
         """The last complete period with a value."""
         return next((row for row in reversed(self.rows) if row.complete and row.measured), None)
@@ -172,6 +183,13 @@ def _charted(series: Series, measure: Measure, begun: Sequence[Begun]) -> Series
         variation=variation(chart, signals, higher_is_better=measure.higher_is_better),
         assurance=assurance(chart, higher_is_better=measure.higher_is_better),
     )
+
+
+def by_lines_before(series: Series, measure: Measure, day: date) -> Series:
+    """The series by those approved lines alone that began before a day: what later ones took in stands out again."""
+    begun = [each.begun for each in series.stretches if each.begun]
+    held = [each for each in begun if each.since < day]
+    return series if len(held) == len(begun) else _charted(series, measure, held)
 
 
 def _annotated(

@@ -3,7 +3,7 @@
 from datetime import UTC, date
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Path, Request
+from fastapi import APIRouter, Form, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Connection
 
@@ -96,10 +96,12 @@ def _tests_of_change(router: APIRouter, site: PageSite) -> None:
 def _lists(router: APIRouter, site: PageSite) -> None:
     @router.get("")
     @seen_by(*TEAM)
-    def sites(request: Request, viewer: CurrentViewer) -> HTMLResponse:
-        """The sites that are theirs to see."""
+    def sites(request: Request, viewer: CurrentViewer) -> Response:
+        """The sites that are theirs to see; whoever has one is led to it."""
         with site.registry() as connection:
             found = [each for each in completeness(connection) if viewer.sees(each.site)]
+        if not viewer.network_wide and len(viewer.sites) == len(found) == 1:
+            return RedirectResponse(f"/sites/{found[0].site}", 303)
         broken = [each for each in found if each.last_status in ("partial", "failed")]
         as_of = max((each.last_completed for each in found if each.last_completed), default=None)
         return site.render("sites.html", request, sites=found, broken=broken, as_of=as_of)
@@ -123,7 +125,8 @@ def _lists(router: APIRouter, site: PageSite) -> None:
             request,
             name=name,
             title=title_of(name),
-            told=sorted(told, key=lambda each: _urgency(each[1])),
+            told=sorted((each for each in told if _counts(each[1])), key=lambda each: _urgency(each[1])),
+            nobody=[measure for measure, series, _ in told if not _counts(series)],
             site=loads.get(name),
             gaps=gaps_of(loads.get(name)),
             lines=lines,
@@ -146,10 +149,16 @@ def _of_site(site: PageSite, connection: Connection, name: str) -> list[tuple[Re
     return found
 
 
-def _urgency(series: Series) -> tuple[int, str]:
-    """What got worse first, then what got better, then what is as ever."""
+def _counts(series: Series) -> bool:
+    """Whether there is anybody to count, or it is not known."""
+    return series.seen or bool(series.lacking)
+
+
+def _urgency(series: Series) -> int:
+    """What got worse first, then what stopped or never came, then what got better, then what is as ever."""
     tones = {note.better for note in series.notes}
-    return (0 if False in tones else 1 if True in tones else 2, series.title)
+    stopped = series.stopped is not None or bool(series.lacking)
+    return 0 if False in tones else 1 if stopped else 2 if True in tones else 3
 
 
 def _one_measure(router: APIRouter, site: PageSite) -> None:
@@ -180,7 +189,7 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
             found=compared(results, name),
             action=next_action(series, measure),
             may_say=bool(viewer.roles & set(SAYING)),
-            effects=[effect_of(series, each.since) for each in series.tried],
+            effects=[effect_of(series, each.since, measure) for each in series.tried],
             decisions=list(Decision),
             as_of=results.as_of,
             today=site.clock().date(),

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, date, timedelta
 from math import ceil
 
+from markupsafe import Markup, escape
+
 from schemas.loads import LoadEventType
 from services.charts.control_chart import Labels
 from services.charts.icons import Assurance, Variation
 from services.measures.declared import Measure
 from services.measures.evaluate.counts import Counts
 from services.measures.evaluate.sentences import sentence
+from services.pages.explaining import many
 from services.pages.periods import Row
 from services.registry.completeness import SiteCompleteness
 
@@ -66,6 +69,12 @@ def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> s
     return sentence(measure, where, row.label if row.complete else f"{row.label} so far", row.counts)
 
 
+def coded(text: str) -> Markup:
+    """A text for people, what stands between backticks in it set as a command."""
+    parts = enumerate(text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in parts)
+
+
 def day(moment: date) -> str:
     """A date, or the date of an instant, for people."""
     return f"{moment:%-d %B %Y}"
@@ -79,11 +88,6 @@ def lasting(span: timedelta) -> str:
     seconds = max(1, ceil(span.total_seconds()))
     step, unit = next((each for each in STEPS if seconds >= 2 * each[0]), STEPS[-1])
     return many(ceil(seconds / step), unit)
-
-
-def many(count: int, one: str) -> str:
-    """So many of something: 1 day, 1,200 days."""
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
 
 
 VARIATIONS = {

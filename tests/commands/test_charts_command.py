@@ -157,6 +157,11 @@ def test_what_was_perhaps_not_meant_is_said(tmp_path: Path) -> None:
     path = written(tmp_path, "x,y", ["1,1", "1,2", "2,3"])
     assert "--baseline 12: 3 known are there" in run("charts", path, "--chart", "i", "--baseline", 12)[1]
     assert "stands in several rows" in run("charts", path, "--chart", "i")[1]
+    mean = written(tmp_path, "x,y", ["2026-01,1", "2026-02,3", "Average,2"])
+    assert "'Average' is called like a total or a mean" in run("charts", mean, "--chart", "i")[1]
+    few = written(tmp_path, "x,y", ["1,1"])
+    assert "but 1 point can hardly tell change from chance: 13 can" in run("charts", few, "--chart", "i")[0]
+    path = written(tmp_path, "x,y", ["1,1", "1,2", "2,3"])
     assert not run("charts", path, "--chart", "xbar")[1]
 
 
@@ -210,6 +215,8 @@ def test_numbers_are_read_as_spreadsheets_of_any_country_write_them(tmp_path: Pa
         ("run", ["x,y", "a,1", ",2"], "line 3, column x: the cell is empty"),
         ("given", ["x,y,centre,sigma", "1,2,3,-1"], "line 2, column sigma: the cell is below 0"),
         ("given", ["x,y,centre,sigma", "1,2,,1"], "line 2, column centre: the cell is empty where y is not"),
+        ("p", ["x,y,n", "1,5,20", "2,6,20", "Grand Total,11,40"], "line 4, column x: the cell names a total"),
+        ("run", ["x,y", "Total,3", "1,1", "2,2"], "line 2, column x: the cell names a total"),
         ("pie", ["x,y", "1,2"], "--chart pie: there is no such"),
     ],
 )
@@ -292,6 +299,8 @@ def test_funnel_of_observed_over_expected_names_its_model(tmp_path: Path) -> Non
         ("a,3,10", "column site: the cell names a site of an earlier row"),
         (",3,10", "column site: the cell is empty"),
         ("b,30,10", "column y: the cell is more than n"),
+        ("Total,1,10", "column site: the cell names a total: the row is the sum of the others"),
+        ("all sites,1,10\nb,0,0", "column site: the cell names a total"),
     ],
 )
 def test_sites_that_cannot_be_used_are_told(tmp_path: Path, row: str, told: str) -> None:
@@ -300,6 +309,18 @@ def test_sites_that_cannot_be_used_are_told(tmp_path: Path, row: str, told: str)
     path.write_text(f"site,y,n\na,1,10\n{row}\n")
     with pytest.raises(OperatorError, match=f"line 3, {told}"):
         run("funnel", path)
+
+
+def test_a_total_that_is_none_is_a_site_and_said(tmp_path: Path) -> None:
+    """A subtotal, or the figure of a larger network: nobody but its writer knows; beside a total it hides it not."""
+    path = tmp_path / "sites.csv"
+    path.write_text("site,y,n\na,1,10\nb,2,10\nNetwork,30,90\n")
+    found, said = run("funnel", path, "--json")
+    assert [point["site"] for point in json.loads(found)["points"]] == ["a", "b", "Network"]
+    assert "'Network' is not the sum of the others" in said
+    path.write_text("site,y,expected\na,1,1.04\nSubtotal,1,1.04\nb,2,2.04\nOverall,3,3.1\n")
+    with pytest.raises(OperatorError, match="line 5, column site: the cell names a total"):
+        run("funnel", path, "--model", "m 1")
 
 
 def test_help_shows_examples() -> None:

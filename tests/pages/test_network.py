@@ -15,7 +15,7 @@ from schemas.loads import Gap
 from services.charts.icons import Assurance, Variation
 from services.measures.library import measures
 from services.pages.app import make_app
-from services.pages.grid import grid_of
+from services.pages.grid import Grid, grid_of
 from services.pages.remembered import LONGEST, SECONDS, Remembered
 from services.pages.results import results_of
 from services.people.tests_of_change import Plan, Tried, note
@@ -43,7 +43,7 @@ def test_the_page_says_whom_to_call_and_whom_to_learn_from(small_registry: Engin
     html = html_of(small_registry, tmp_path)
     said = html.split('id="next"')[1].split("</section>")[0]
     assert "<b>Call West</b>: the last load failed" in said
-    assert "Observation is incomplete since 21 October 2026: the laboratory sends nothing. Ask. (site IT)" in said
+    assert "Observation is incomplete since 21 October 2026: the laboratory sends nothing. Ask (site IT)" in said
     assert "<b>Learn from Northside</b>" in said
     assert "Data as of 20 November 2026" in html
 
@@ -52,7 +52,7 @@ def test_the_page_says_whom_to_call_and_whom_to_learn_from(small_registry: Engin
 def test_who_got_better_is_told_with_what_they_tried(small_registry: Engine, tmp_path: Path) -> None:
     """Where they noted it; where not, that it is to be asked."""
     fill(small_registry, population(), load_events())
-    assert "What they did is not noted: ask them." in html_of(small_registry, tmp_path)
+    assert "What they did for it is not noted: ask them." in html_of(small_registry, tmp_path)
     with small_registry.begin() as connection:
         plan = Plan(70, date(2026, 11, 1), "More is eaten", "Three visits")
         what, since = "A dietitian at every visit", date(2025, 11, 1)
@@ -60,6 +60,32 @@ def test_who_got_better_is_told_with_what_they_tried(small_registry: Engine, tmp
     html = html_of(small_registry, tmp_path)
     assert "Tried since 1 November 2025: A dietitian at every visit" in html
     assert "They tried: A dietitian at every visit" in html
+
+
+@pytest.mark.slow
+def test_of_sixty_sites_the_first_to_call_are_named_and_the_rest_is_counted(
+    small_registry: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A site once, whatever of it got worse; a measure of which nobody has a figure takes no column, and says why."""
+    two = {slug: measures()[slug] for slug in ("cf2", "ibd1")}
+    monkeypatch.setattr("services.pages.network.measures", lambda: two)
+
+    def sixty(*given: object) -> Grid:
+        grid = grid_of(*given)  # type: ignore[arg-type]
+        (line,) = (line for line in grid.lines if line.site == "northside")
+        (cell,) = line.cells
+        assert cell.now is not None
+        worse = replace(cell, now=replace(cell.now, better=False))
+        lines = tuple(replace(line, title=f"Site {at}", cells=(worse, worse)) for at in range(60))
+        return replace(grid, measures=grid.measures * 2, network=grid.network * 2, lines=lines)
+
+    monkeypatch.setattr("services.pages.network.grid_of", sixty)
+    fill(small_registry, population(), load_events())
+    html = html_of(small_registry, tmp_path)
+    assert "No figures are better than before and 120 worse, of 120 that have enough points to tell" in html
+    assert html.count("<b>Ask Site ") == 8
+    assert "And 52 more sites with something worse" in html
+    assert 'No site has a figure of: <a href="/measures/ibd1">' in html
 
 
 @pytest.mark.slow

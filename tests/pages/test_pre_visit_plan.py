@@ -5,6 +5,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from services_cases import subject_id
+from services_story import fill, load_events, person, visit
 from sqlalchemy import Engine, func, select
 from typer.testing import CliRunner
 
@@ -68,6 +70,20 @@ def test_day_without_bookings_is_told(three_known: Engine) -> None:
     """Rather than an empty file."""
     with three_known.connect() as connection, pytest.raises(OperatorError, match="nobody is booked at cedar-hill"):
         Plans(connection, network="Riverbend", site="cedar-hill", day=date(2026, 12, 25), made=AS_OF)
+
+
+def test_a_booking_of_whom_nothing_else_came_is_counted_and_takes_no_page(
+    small_registry: Engine,
+) -> None:
+    """The others' plans are there all the same."""
+    booked = [visit(name, "2026-12-01", site="west", status="planned") for name in ("ada", "ben")]
+    fill(small_registry, [person("ada", site="west"), *booked], load_events())
+    with small_registry.connect() as connection:
+        made = Plans(connection, network="Riverbend", site="west", day=date(2026, 12, 1), made=AS_OF)
+    assert made.plan.summary.startswith("2 booked; for 0 of them")
+    assert "Of 1 nothing but the booking came" in made.plan.summary
+    assert made.subjects == (subject_id("ada"),)
+    assert made.pdf().startswith(b"%PDF-")
 
 
 def test_command_writes_a_file_for_its_owner_alone(

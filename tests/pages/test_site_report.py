@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from services_story import fill, load_events
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
@@ -25,6 +26,21 @@ def some_measures(monkeypatch: pytest.MonkeyPatch) -> None:
 def made(engine: Engine, site: str, month: str = "2026-10") -> MonthReport:
     with engine.connect() as connection:
         return MonthReport(connection, network="Riverbend", site=site, month=month, made=AS_OF)
+
+
+def test_results_that_stopped_are_told_so_and_are_no_usual_ups_and_downs(three_known: Engine) -> None:
+    """Nobody was measured at Quarry since its feed broke."""
+    found = made(three_known, "quarry").report
+    assert "2 without new results, 0 as ever" in found.summary
+    assert {page.variation for page in found.pages} == {"no results after July 2026"}
+
+
+def test_a_site_of_which_nothing_came_says_that_it_is_unknown(small_registry: Engine) -> None:
+    """It has announced a load, and no more."""
+    fill(small_registry, [], load_events())
+    found = made(small_registry, "lakeside")
+    assert found.report.summary == "No measure has anybody to count here: what was never loaded is unknown, not zero."
+    assert found.pdf().startswith(b"%PDF-")
 
 
 def test_each_measure_has_a_page_with_one_sentence_and_one_action(three_known: Engine) -> None:

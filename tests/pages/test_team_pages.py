@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 
 import pytest
 from fastapi.testclient import TestClient
@@ -15,6 +16,7 @@ from services.measures.library import measures
 from services.pages.app import make_app
 from services.pages.site import PageSite
 from services.people.contests import Answer, ContestReason, answer_contest, contests, raise_contest
+from services.people.tests_of_change import Plan, Tried, note
 from services.registry.across import compare
 from services.registry.across.counting.counts import Counts as Numbers
 from services.registry.database import open_registry, writing
@@ -75,7 +77,7 @@ def clean(engine: Engine) -> Iterator[None]:
 def test_site_opens_with_what_changed_and_what_to_do(visit: Visit) -> None:
     """Summary, action, list, detail; the icon says it in words as well."""
     html = visit().get("/sites/northside").text
-    assert "Of 1 measure 1 is getting better and 0 worse" in html
+    assert "Of 1 measure 1 is getting better and none worse" in html
     assert "getting better: higher than before" in html
     assert "let new lines begin with November 2025" in html
     assert html.index('id="next"') < html.index("Our measures") < html.index("Our data")
@@ -145,13 +147,19 @@ def test_other_sites_page_is_as_one_that_does_not_exist(visit: Visit, path: str)
 def test_new_lines_begin_when_somebody_approves_them(visit: Visit, engine: Engine, clean: None) -> None:
     """Proposed by rule, begun with a name and a reason, shown on the chart; taken back the same way."""
     page = "/sites/northside/cf2"
+    with engine.begin() as connection:
+        plan = Plan(70, date(2026, 11, 1), "More is eaten", "Three visits")
+        what, since = "A dietitian at every visit", date(2025, 11, 1)
+        note(connection, Tried("northside", "CF-2", since, what, "Team North", NOW, plan))
     before = visit().get(page).text
+    assert "better than chance gives since then" in before
     assert "From <b>November 2025</b> on the measure is better, and has stayed so" in before
     given = {"since": "2025-11-01", "cause": "improvement", "reason": "Dietitian at every visit stays"}
     assert visit().post(f"{page}/lines", data=FORM | given).status_code == 303
     after = visit().get(page).text
     assert "<b>New lines</b> from November 2025: Dietitian at every visit stays" in after
     assert "has stayed so" not in after
+    assert "better than chance gives since then" in after, "by the lines from before it was tried"
     csv = visit().get("/measures/cf2/chart.csv", params={"site": "northside"}).text.splitlines()
     centres = {line.split(",")[7] for line in csv[1:] if line.split(",")[7]}
     assert len(centres) == 2
@@ -252,9 +260,8 @@ def test_chart_is_there_without_scripts_and_in_words(visit: Visit) -> None:
 
 
 def test_list_of_sites_shows_ones_own_and_begins_with_what_is_broken(visit: Visit) -> None:
-    """A team's own alone; the coordinator's with the load that failed."""
+    """A team is led to its own; the coordinator's with the load that failed."""
     own, every = visit().get("/sites"), visit(Role.COORDINATOR).get("/sites")
-    assert (own.status_code, every.status_code) == (200, 200)
-    assert "/sites/northside" in own.text
-    assert "/sites/west" not in own.text
+    assert (own.status_code, every.status_code) == (303, 200)
+    assert own.headers["location"] == "/sites/northside"
     assert "Begin with the data of West" in every.text

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson
+from mainstem.commands.terminal import AsJson, say
 from schemas.errors import OperatorError
 
 group = typer.Typer()
@@ -96,11 +96,14 @@ def funnel(
     """Draw sites beside each other as a funnel: columns site, y, n (or expected). Limits at 2 and 3 sigma, widened where sites
     differ more than chance gives; it says by which conventions."""
     from mainstem.commands.charts import answers
-    from mainstem.commands.charts.sites import read_sites
+    from mainstem.commands.charts.sites import read_sites, warnings
     from services.charts.funnel import funnel as place
 
     form = _form(json=as_json, svg=as_svg, png=as_png, csv=as_csv)
-    answers.answer_funnel(place(read_sites(path, model), model=model), path.name, form, _higher(better))
+    sites = read_sites(path, model)
+    for line in warnings(sites):
+        say(f"{path}: {line}", err=True)
+    answers.answer_funnel(place(sites, model=model), path.name, form, _higher(better))
 
 
 def _form(**asked: bool) -> str:

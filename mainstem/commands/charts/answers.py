@@ -10,12 +10,12 @@ from mainstem.commands.charts.series import Judged, warnings
 from mainstem.commands.terminal import plain_table, print_json, say, stdout, styled
 from schemas.errors import OperatorError
 from services.charts.funnel import WINSORISED, Funnel
-from services.charts.icons import assurance, variation
+from services.charts.icons import LEAST, assurance, variation
 from services.charts.limits import kinds
 from services.charts.patterns import Signal
 from services.charts.rebasing import proposals
 from services.charts.rules import rule_sets
-from services.pages.explaining import explain, explain_runs
+from services.pages.explaining import explain, explain_runs, many
 
 if TYPE_CHECKING:
     from services.charts.look import Sign
@@ -125,7 +125,7 @@ def _print_picture(form: str, specification: Callable[[], dict[str, Any]]) -> No
 def _print_series(judged: Judged, points: Sequence[Mapping[str, Any]]) -> None:
     asked, runs = judged.asked, judged.chart.runs
     kind = kinds()[asked.chart]
-    say(f"{kind.name} of {judged.series.path.name}: {len(points)} points, rules {asked.rules}")
+    say(f"{kind.name} of {judged.series.path.name}: {many(len(points), 'point')}, rules {asked.rules}")
     _print_table(("x", *LINES), [{**point, "signals": ", ".join(point["signals"])} for point in points], "signals")
     say("")
     for line in stories(judged):
@@ -168,7 +168,15 @@ def stories(judged: Judged) -> list[str]:
     by_runs = rule_sets()[judged.asked.rules].by_runs and judged.chart.runs
     if by_runs and by_runs.signal:
         lines.append(f"Unusual: {explain_runs(by_runs)}.")
-    return lines or ["Nothing stands out: the ups and downs are what chance gives."]
+    return lines or [_nothing(judged)]
+
+
+def _nothing(judged: Judged) -> str:
+    """What no signal means: of few points, little."""
+    known = sum(point.value is not None for point in judged.chart.points)
+    if known < LEAST:
+        return f"Nothing stands out, but {many(known, 'point')} can hardly tell change from chance: {LEAST} can."
+    return "Nothing stands out: the ups and downs are what chance gives."
 
 
 def _called(signal: Signal, higher_is_better: bool | None) -> str:
@@ -178,7 +186,7 @@ def _called(signal: Signal, higher_is_better: bool | None) -> str:
 
 
 def _print_funnel(funnel: Funnel, name: str, points: Sequence[Mapping[str, Any]]) -> None:
-    say(f"funnel of {name}: {len(points)} sites, centre {_short(funnel.centre)}")
+    say(f"funnel of {name}: {many(len(points), 'site')}, centre {_short(funnel.centre)}")
     size = "expected" if funnel.model else "n"
     values = [{**point, "value": place.value} for point, place in zip(points, funnel.places, strict=True)]
     columns = ("site", "y", size, "value", "z", "lower2", "upper2", "lower3", "upper3")
@@ -215,7 +223,9 @@ def _series_picture(judged: Judged) -> dict[str, Any]:
 
     asked, chart = judged.asked, judged.chart
     title = f"{kinds()[asked.chart].name} of {judged.series.path.name}"
-    said = f"{title}, {len(chart.points)} points, centre line {_short(chart.centre)}. {' '.join(stories(judged))}"
+    said = (
+        f"{title}, {many(len(chart.points), 'point')}, centre line {_short(chart.centre)}. {' '.join(stories(judged))}"
+    )
     breaks = [phase.first for phase in chart.phases[1:]]
     signs = _signs(judged)
     return specification(SeriesChart(title, said, chart.points, judged.series.labels, signs, asked.target, breaks))
@@ -238,5 +248,5 @@ def _funnel_picture(funnel: Funnel, name: str, higher_is_better: bool | None) ->
 
     outside = [f"{place.site.name} ({place.flag})" for place in funnel.places if place.flag]
     told = f"Outside the limits: {', '.join(outside)}" if outside else "No site is outside the limits"
-    said = f"Funnel of {name}, {len(funnel.places)} sites, centre {_short(funnel.centre)}. {told}."
+    said = f"Funnel of {name}, {many(len(funnel.places), 'site')}, centre {_short(funnel.centre)}. {told}."
     return specification(FunnelChart(f"Funnel of {name}", said, funnel, higher_is_better))

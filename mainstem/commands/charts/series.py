@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 
 from mainstem.commands.charts.columns import Row, read_rows
+from mainstem.commands.charts.totals import named_as_total, refuse_totals
 from schemas.errors import OperatorError
 from services.charts.chart import Chart, Phase, draw
 from services.charts.limits import Takes, kinds
@@ -74,7 +75,9 @@ def read_series(path: Path, kind: str) -> Series:
             raise row.fault("x", "is empty", "Say in each row when it was, or which: points are told apart by it.")
     if takes is Takes.READINGS:
         return _grouped(path, rows)
-    return Series(path, tuple(row.text("x") for row in rows), tuple(READERS[takes](row) for row in rows))
+    series = Series(path, tuple(row.text("x") for row in rows), tuple(READERS[takes](row) for row in rows))
+    refuse_totals(rows, "x", ("y", "n") if "n" in COLUMNS[takes] else ("y",))
+    return series
 
 
 def judge(series: Series, asked: Asked) -> Judged:
@@ -88,7 +91,7 @@ def judge(series: Series, asked: Asked) -> Judged:
 
 
 def warnings(judged: Judged) -> list[str]:
-    """What a reader of the chart should know: no limits, a short baseline, an order that runs backwards, an x of several points."""
+    """What a reader of the chart should know: no limits, a short baseline, an order that runs backwards, an x of several points or of a total."""
     found, labels, baseline = [], judged.series.labels, judged.asked.baseline
     point = next((point for point in judged.chart.present if point.value is not None), None)
     if point is None:
@@ -101,6 +104,7 @@ def warnings(judged: Judged) -> list[str]:
         found.append("x does not go forward in time from row to row: points are taken in the order of the file")
     if len({*labels}) < len(labels):
         found.append("an x stands in several rows: each is a point of its own")
+    found += [f"'{x}' is called like a total or a mean, and is a point of its own" for x in labels if named_as_total(x)]
     return found
 
 

@@ -1,8 +1,10 @@
 """A file's rows as the sites of a funnel."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from mainstem.commands.charts.columns import Row, read_rows
+from mainstem.commands.charts.totals import named_as_total, refuse_totals
 from schemas.errors import OperatorError
 from services.charts.funnel import Site
 
@@ -20,7 +22,14 @@ def read_sites(path: Path, model: str | None) -> list[Site]:
             what = "names a site of an earlier row" if site.name else "is empty"
             raise row.fault("site", what, "Give one row a site, with its name.")
         seen.add(site.name)
+    refuse_totals(rows, "site", ("y", by))
     return sites
+
+
+def warnings(sites: Iterable[Site]) -> list[str]:
+    """What a reader of the funnel should know: a site that is called like a total, and is none."""
+    named = [site.name for site in sites if named_as_total(site.name)]
+    return [f"'{name}' is not the sum of the others, and is a site of its own" for name in named]
 
 
 def _counted(row: Row) -> Site:

@@ -1,6 +1,6 @@
 """A day's pre-visit plans of a site, from the registry: who is booked, what is known of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -69,22 +69,20 @@ class Plans:
         self._day = day
         self.pictures: dict[str, str] = {}
         booked = appointments(connection, site, day)
-        self.subjects = tuple(dict.fromkeys(subject for subject, _ in booked))
         if not booked:
             raise OperatorError(
                 f"nobody is booked at {site} on {day}",
                 "Check the site and the day; appointments come with the site's data.",
             )
-        found = kept_of(connection, site, self.subjects)
-        patients = tuple(
-            self._patient(number, time, found[subject]) for number, (subject, time) in enumerate(booked, start=1)
-        )
-        flagged = sum(bool(patient.flags) for patient in patients)
+        found = kept_of(connection, site, list(dict.fromkeys(subject for subject, _ in booked)))
+        self.subjects = tuple(found)
+        known = [(time, found[subject]) for subject, time in booked if subject in found]
+        patients = tuple(self._patient(number, time, kept) for number, (time, kept) in enumerate(known, start=1))
         self.plan = PreVisitPlan(
             network=network,
             site=title_of(site),
             title=f"Visits of {day:%A}, {in_words(day)}",
-            summary=f"{len(patients)} booked; for {flagged} of them something is overdue or stands out.",
+            summary=_summary(patients, len(booked)),
             foot=f"{title_of(site)} · data as of {made:%-d %B %Y, %H:%M} UTC · for the care team; destroy after the visit",
             patients=patients,
         )
@@ -116,6 +114,14 @@ class Plans:
             name = f"{drawn.name}-{number}"
             self.pictures[name] = pictures.svg(drawn.specification())
             yield Drawing(name, drawn.caption, drawn.said)
+
+
+def _summary(patients: Sequence[PatientPlan], booked: int) -> str:
+    """How many are booked, and of how many of them nothing else came."""
+    flagged = sum(bool(patient.flags) for patient in patients)
+    said = f"{booked} booked; for {flagged} of them something is overdue or stands out."
+    unknown = booked - len(patients)
+    return said + (f" Of {unknown} nothing but the booking came: no page is theirs." if unknown else "")
 
 
 class Drawn(NamedTuple):

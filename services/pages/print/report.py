@@ -78,7 +78,7 @@ class MonthReport:
             sentence=series.headline,
             action=next_action(series, measure),
             last=last_said(last.value, last.measured, measure) if last else "not known",
-            variation=VARIATIONS[series.variation],
+            variation=_varied(series),
             assurance=ASSURANCES[series.assurance],
             tone=_tone(series),
             picture=name if series.drawn else None,
@@ -109,13 +109,25 @@ def _series(
 
 
 def _summary(found: list[tuple[Measure, Series]]) -> str:
+    if not found:
+        return "No measure has anybody to count here: what was never loaded is unknown, not zero."
     tones = [_tone(series) for _, series in found]
     better, worse = tones.count("better"), tones.count("worse")
     whole = "1 measure" if len(found) == 1 else f"{len(found)} measures"
-    return f"{whole}: {better} getting better, {worse} getting worse, {len(found) - better - worse} as ever or with too few people to say."
+    stopped = sum(series.stopped is not None for _, series in found)
+    others = len(found) - better - worse - stopped
+    without = f"{stopped} without new results, " if stopped else ""
+    return f"{whole}: {better} getting better, {worse} getting worse, {without}{others} as ever or with too few people to say."
+
+
+def _varied(series: Series) -> str:
+    """What the last point says; of results that stopped, that they did."""
+    return f"no results after {series.stopped.label}" if series.stopped else VARIATIONS[series.variation]
 
 
 def _tone(series: Series) -> str:
+    if series.stopped:
+        return "none"
     kind = str(series.variation).split(",")[0]
     return {"improving": "better", "concerning": "worse", "special cause": "odd"}.get(kind, "none")
 
@@ -130,7 +142,7 @@ def _facts(measure: Measure, series: Series) -> list[tuple[str, str]]:
     better = "Higher" if measure.higher_is_better else "Lower"
     target = f"{shown(float(measure.target), measure)}; " if measure.target is not None else "none; "
     found = [
-        ("Variation", VARIATIONS[series.variation]),
+        ("Variation", _varied(series)),
         ("Target", f"{target}{ASSURANCES[series.assurance]}. {better} is better."),
     ]
     if series.last:
