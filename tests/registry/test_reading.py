@@ -77,17 +77,17 @@ NAMED: dict[int, dict[str, float]] = {
 """What stood after each minute."""
 
 
-@pytest.mark.parametrize("minute", NAMED)
-def test_the_state_as_of_a_moment_is_what_the_sites_had_stored_then(story: TestClient, minute: int) -> None:
+def test_the_state_as_of_a_moment_is_what_the_sites_had_stored_then(story: TestClient) -> None:
     """Amended, withdrawn, come back, gone over to another: page by page, as a stream, one by one."""
-    wanted = {record_id(name): value for name, value in NAMED[minute].items()}
-    when = f"2026-11-02T06:{minute:02}:30Z"
-    assert values(asked(story, as_of=when)) == wanted
-    lines = story.get("/export/observation", params={"as_of": when}).text.splitlines()
-    assert {row["id"]: row["value"] for row in map(json.loads, lines)} == wanted
-    for name in "abcde":
-        one = story.get(f"/records/observation/{record_id(name)}", params={"as_of": when})
-        assert (one.status_code == 200) == (name in NAMED[minute])
+    for minute, named in NAMED.items():
+        wanted = {record_id(name): value for name, value in named.items()}
+        when = f"2026-11-02T06:{minute:02}:30Z"
+        assert values(asked(story, as_of=when)) == wanted, minute
+        lines = story.get("/export/observation", params={"as_of": when}).text.splitlines()
+        assert {row["id"]: row["value"] for row in map(json.loads, lines)} == wanted, minute
+        for name in "abcde":
+            one = story.get(f"/records/observation/{record_id(name)}", params={"as_of": when})
+            assert (one.status_code == 200) == (name in named), minute
 
 
 def test_as_of_now_is_the_current_state_to_the_byte(story: TestClient) -> None:

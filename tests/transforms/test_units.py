@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -209,7 +210,7 @@ def test_the_sites_own_word_stands_above_the_table() -> None:
     assert json.loads(record.content)["value"] == 0.198
 
 
-@settings(max_examples=300)
+@settings(max_examples=some(300))
 @given(st.text(max_size=20))
 def test_any_text_is_a_listed_unit_or_none(text: str) -> None:
     """Whatever is read as a unit is one that may leave."""
