@@ -45,6 +45,8 @@ FLAGS: dict[str, str] = {
     "`implausible-low` and `implausible-high` are judged as if it were in that.",
     "unit-withheld": "The unit as written is UCUM, but of no closed list, and may hold words of somebody: `raw_unit` is left out. `value` and "
     "`unit` stand.",
+    "unit-of-another": "The number is in a unit of another quantity, as a percentile is under the code of a body mass index: it is left out, "
+    "`absent` is OT. That it was measured stands.",
     "number-as-text": "A number stood in quotation marks. It is read as the number.",
     "number-withheld": "An answer is a number beyond 99,999 without a unit, or a result one beyond 9,999,999, or one that is "
     "not round and beyond what is plausible of its code or, where that is not known, beyond 99,999,999; it may be a telephone's or a record's: it is left out, `absent` is OT.",

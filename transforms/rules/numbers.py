@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from schemas.problems import Reason
 from transforms.codes.spellings import is_listed
+from transforms.codes.units import ANOTHERS
 from transforms.fhir.elements import (
     Quantity,
     Scalar,
@@ -66,6 +67,8 @@ def quantity(
         manner = manner_of(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
+        if manner.turn is ANOTHERS:
+            return Found({absent: "OT"}, ("unit-of-another",))
         if may_be_somebodys(written, manner):
             return Found({absent: "OT"}, ("number-withheld",))
         written, shortened = to_three_digits(written, manner)
