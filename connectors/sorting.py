@@ -29,7 +29,7 @@ from connectors.formats.ndjson import text_batches
 from connectors.formats.utf8 import BOM
 from connectors.formats.zip import Member, UnreadableZip, member_blocks, members
 from connectors.outside.decoding import Unreadable, decoded, is_whole
-from connectors.outside.file_names import is_beside, is_json, is_packed, is_read, is_xml, is_zip
+from connectors.outside.file_names import is_beside, is_json, is_packed, is_read, is_xml, is_zip, signs
 from connectors.source import Source
 from schemas.errors import OperatorError
 from schemas.outcomes import referred_types
@@ -137,7 +137,8 @@ def _parts(path: Path, delivery: Delivery, types: list[str]) -> list[DeliveryPar
         delivery.refused.append(path)
         return []
     kept = [each for each in found if is_read(each.name) and each.readable]
-    if any(each not in kept and _may_hold(each.name, types) for each in found):
+    signed = {each.name for each in found}
+    if any(each not in kept and signs(each.name) not in signed and _may_hold(each.name, types) for each in found):
         delivery.refused.append(path)
     return [DeliveryPart(path, each) for each in kept]
 

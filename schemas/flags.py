@@ -45,6 +45,8 @@ FLAGS: dict[str, str] = {
     "`implausible-low` and `implausible-high` are judged as if it were in that.",
     "unit-withheld": "The unit as written is UCUM, but of no closed list, and may hold words of somebody: `raw_unit` is left out. `value` and "
     "`unit` stand.",
+    "unit-of-another": "The number is in a unit of another quantity, as a percentile is under the code of a body mass index: it is left out, "
+    "`absent` is OT. That it was measured stands.",
     "number-as-text": "A number stood in quotation marks. It is read as the number.",
     "number-withheld": "An answer is a number beyond 99,999 without a unit, or a result one beyond 9,999,999, or one that is "
     "not round and beyond what is plausible of its code or, where that is not known, beyond 99,999,999; it may be a telephone's or a record's: it is left out, `absent` is OT.",
@@ -111,21 +113,21 @@ FLAGS: dict[str, str] = {
     "dose-unreadable": "The doses, or a maximum, of a step are of another shape than FHIR's, or the dose is no number, a bound (<, >), or beyond 99,999 "
     "without a unit, or beyond 9,999,999 and not round: left out.",
     "timing-unreadable": "A part of a step's timing (a count, a unit, a period, a date) is not as FHIR has it, none (no times, every nought days), "
-    "or beyond 99,999: that part is left out.",
+    "or beyond 99,999, or how often is told by a code of the hospital's own alone: that part is left out.",
     "route-unreadable": "The route of a step is of another shape than FHIR's: it is left out.",
     "as-needed-unreadable": "Dosage.asNeededCodeableConcept is of another shape than FHIR's: `as_needed_for` is left out; `as_needed` is what "
     "asNeededBoolean says.",
     "refills-unreadable": "MedicationRequest.dispenseRequest.numberOfRepeatsAllowed is no whole number from zero: `refills` is left out.",
     "reported-unreadable": "MedicationRequest.reportedBoolean is neither true nor false: `kind` is ordered.",
     "<amount>-unreadable": "An amount or duration of a medicine (`dose-low`, `rate`, `max-dose-period`, `quantity`, `days-supply` …, by its field) "
-    "is no number, a bound (<, >), or beyond 9,999,999 and not round as a telephone's is, or its ratio cannot be made one number: it is left out.",
+    "is no number, a bound (<, >), or beyond 9,999,999 and not round as a telephone's is, or bears a reason why there is none, or its ratio cannot be made one number: it is left out.",
     "<part>-modified": "A FHIR element of a step (`timing`, `doseAndRate[0]` …; `dosage`: the whole step) bears a modifierExtension, which is not "
     "understood: that element is left out.",
     "several-protocols": "Immunization.protocolApplied numbers the dose, or the series, in several ways: that of `dose_number`, `series_doses` "
     "is left out.",
     # -------------------------------------------------------------------- the resource as a whole
     "dropped:<field>": "The FHIR element that is named (`valueQuantity`, `component[0]`, `meta` …), or something inside it, could not be used "
-    "and is left out. The rest of the record stands.",
+    "and is left out; so is a reference that no record can be found by: to what is contained, or by an identifier or words alone. The rest of the record stands.",
     "repaired:<field>": "The FHIR element that is named was written otherwise than FHIR has it (other case, a known other word, words in "
     "place of a code, 00 for a month or day) and was understood.",
     "several:<field>": "Of a choice that is named (`value[x]` …) several stand, where FHIR allows one; or several codes of a field of the record of which "

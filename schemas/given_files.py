@@ -2,7 +2,8 @@
 
 import csv
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -11,6 +12,10 @@ from schemas.errors import OperatorError
 
 MOST_BYTES = 64 << 20
 """Of a table that is held whole: a roster of some million patients."""
+MARKS = (",", ";", "\t", "|")
+"""What may stand between cells: spreadsheets write what their country's settings say."""
+_NAMED = re.compile(r'"?sep=(.)"?[,;\t|]*')
+"""Excel's line above a header."""
 
 
 @contextmanager
@@ -31,3 +36,14 @@ def given_table(
     except (UnicodeDecodeError, csv.Error) as exc:
         why = "is not text in UTF-8" if isinstance(exc, UnicodeDecodeError) else "is not CSV"
         raise OperatorError(f"{path}: {why}", fix) from exc
+
+
+def layout(lines: Sequence[str], columns: Sequence[str]) -> tuple[str, int]:
+    """What stands between cells, and how many lines above the header: blank ones, and Excel's own that names the mark. Without it, the
+    mark by which the header has the columns; else the first that stands in it."""
+    start = next((at for at, line in enumerate(lines) if line.strip(" \r\n" + "".join(MARKS))), 0)
+    header = lines[start] if lines else ""
+    if named := _NAMED.fullmatch(header.strip("\r\n")):
+        return named[1], start + 1
+    fitting = (mark for mark in MARKS if {*columns} <= {cell.strip(' "\r\n').lower() for cell in header.split(mark)})
+    return next(fitting, next((mark for mark in MARKS if mark in header), ",")), start

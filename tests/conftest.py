@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from commands_here import quiet_again
 from emptied import emptied, new_name
+from how_many import fewer, some
 from hypothesis import HealthCheck, settings
 
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
@@ -26,6 +27,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 SUBJECTS = [
     "apache_kafka",
+    "disk_not_awaited",
     "hospital_with_faults",
     "exporting",
     "known_network",
@@ -44,6 +46,7 @@ SUBJECTS = [
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that hands the tests to others has no need of fixtures, whose imports cost it seconds before any other begins."""
+    _fewer_cases_where_slow_tests_are_left_out(config)
     if "PYTEST_XDIST_WORKER" in os.environ or not config.getoption("numprocesses", None):
         for subject in SUBJECTS:
             config.pluginmanager.import_plugin(subject)
@@ -52,6 +55,17 @@ def pytest_configure(config: pytest.Config) -> None:
 settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
 """A property that holds must not fall where the machine is busy. On CI the rest stays as Hypothesis has it there."""
+
+
+def _fewer_cases_where_slow_tests_are_left_out(config: pytest.Config) -> None:
+    left_out = "not slow" in config.getoption("markexpr", "")
+    fewer(left_out)
+    if left_out:
+        settings.register_profile(
+            "some", settings.get_profile("any load"), max_examples=some(settings.default.max_examples)
+        )
+        settings.load_profile("some")
+
 
 LONGEST = (
     "end_to_end/test_airflow.py",
@@ -69,6 +83,26 @@ LONGEST = (
     "end_to_end/test_new_ehr.py",
     "refresh/test_workers.py",
     "pages/test_pre_visit_plan.py",
+    "end_to_end/test_recovery.py",
+    "end_to_end/test_telemetry.py",
+    "end_to_end/test_scale.py",
+    "end_to_end/test_two_versions.py",
+    "home/test_story.py",
+    "measures/test_feedback_stream.py",
+    "faults/test_consent_in_any_order.py",
+    "end_to_end/test_apache_kafka.py",
+    "people/test_coproduction.py",
+    "people/test_barriers.py",
+    "people/test_weights.py",
+    "commands/test_tutorial.py",
+    "faults/test_interleavings.py",
+    "faults/test_forgotten_subject.py",
+    "pages/test_warming.py",
+    "contracts/test_example_consumers.py",
+    "kafka/test_on_apache_kafka.py",
+    "measures/test_library_evaluators.py",
+    "test_sbom.py",
+    "refresh/test_every_type_over_nights.py",
     "end_to_end/test_three_roads.py",
     "security/test_pages_and_api.py",
     "registry/test_across.py",
@@ -81,6 +115,12 @@ LONGEST = (
     "refresh/test_exports_with_faults.py",
     "end_to_end/test_steps.py",
     "end_to_end/test_planted.py",
+    "access/test_pages_tokens.py",
+    "refresh/test_lending.py",
+    "transforms/test_quality.py",
+    "test_project.py",
+    "mending/test_reconcile.py",
+    "dags/test_pools.py",
     "refresh/test_derive.py",
     "publisher/test_restored_state.py",
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from connectors.outside.file_names import is_beside, is_read, is_zip, on_its_way, tells
+from connectors.outside.file_names import is_beside, is_read, is_zip, on_its_way, signs, tells
 from schemas.errors import OperatorError
 
 BLOCK_BYTES = 1 << 17
@@ -92,9 +92,15 @@ def _sorted_in(entry: "os.DirEntry[str]", found: Delivery) -> bool:
         found.files.append(Path(entry.path))
     elif fits or (entry.is_symlink() and Path(entry.path).is_dir()):
         found.refused.append(Path(entry.path))
-    elif entry.is_file(follow_symlinks=False) and not is_beside(entry.name):
+    elif entry.is_file(follow_symlinks=False) and not (is_beside(entry.name) or _is_signature(Path(entry.path))):
         found.others.append(Path(entry.path))
     return False
+
+
+def _is_signature(path: Path) -> bool:
+    """Whether it signs a file that stands beside it."""
+    signed = signs(path.name)
+    return bool(signed) and path.with_name(signed).is_file()
 
 
 def opened(path: Path, folder: Path) -> IO[bytes]:

@@ -21,7 +21,7 @@ from connectors.formats.outcome import (
     parameter_wanted,
     parameter_wanted_in,
 )
-from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, count, decoded, said, without_unreadable
+from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, count, decoded, doubled, said, without_unreadable
 from connectors.outside.times import instant, newest
 from schemas.errors import IncompleteError
 from schemas.gaps import GapCause
@@ -99,6 +99,7 @@ class _Head(msgspec.Struct):
 class _LooseHead(msgspec.Struct):
     resourceType: msgspec.Raw = ABSENT
     id: msgspec.Raw = ABSENT
+    meta: msgspec.Raw = ABSENT
 
 
 _BUNDLE = msgspec.json.Decoder(Bundle)
@@ -113,7 +114,9 @@ class BundleForm:
     """Reads a page: as it should be, else entry by entry."""
 
     def decode(self, content: bytes | msgspec.Raw, /) -> Bundle:
-        """Raises Unreadable where more than entries is wrong."""
+        """Raises Unreadable where more than entries is wrong, or they stand twice."""
+        if doubled(bytes(content), "entry"):
+            raise Unreadable(is_json=True)
         try:
             return decoded(content, _BUNDLE)
         except Unreadable as exc:
@@ -132,15 +135,18 @@ def _loosely(loose: _Loose) -> Bundle:
     return Bundle(
         resourceType=said(loose.resourceType, str, ""),
         total=count(loose.total),
-        link=[_link(raw) for raw in _raws(loose.link)],
-        entry=[_entry(raw) for raw in _raws(loose.entry)],
+        link=[_link(raw) for raw in _raws(loose.link, _LooseLink)],
+        entry=[_entry(raw) for raw in _raws(loose.entry, _LooseEntry)],
         issue=loose.issue,
     )
 
 
-def _raws(raw: msgspec.Raw) -> list[msgspec.Raw]:
+def _raws(raw: msgspec.Raw, kind: type[msgspec.Struct]) -> list[msgspec.Raw]:
+    """The elements of a list; or the one that stands in its place, as what turns XML into JSON writes it."""
     if bytes(raw) in (b"", b"null"):
         return []
+    if bytes(raw).lstrip()[:1] == b"{" and said(raw, kind, kind()) != kind():
+        return [raw]
     return decoded(raw, _RAWS)
 
 
@@ -269,7 +275,8 @@ def _head(line: bytes) -> tuple[str, str, datetime | None]:
     else:
         return head.resourceType, head.id, instant(head.meta.lastUpdated) if head.meta else None
     loose = _loose_head(line)
-    return said(loose.resourceType, str, ""), said(loose.id, str, ""), None
+    meta, named = said(loose.meta, _Meta, _Meta()), said(loose.id, int | str, "")  # type: ignore[arg-type]  # as in `count`
+    return said(loose.resourceType, str, ""), str(named), instant(meta.lastUpdated)
 
 
 def _identified(line: bytes, kind: str, full_url: msgspec.Raw) -> tuple[bytes, str]:

@@ -7,11 +7,15 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from connectors.outside.decoding import doubled
+
 BUNDLE = "Bundle"
 _WORD = b'"Bundle"'
 _MAY_BE_ONE = re.compile(rb'\s*\{.{0,2000}?"resourceType"\s*:\s*"Bundle"', re.DOTALL)
 _URL = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.\-_]{1,255})(?:/_history/[^/]*)?/?")
 _UUID = re.compile(r"urn:uuid:([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
+_NOTHING = b"{}"
+"""In place of what an entry names and does not hold, or deletes by what only its server can tell: counted as no resource."""
 _DEEPEST = 3
 """Bundles within Bundles are unpacked so far."""
 
@@ -70,7 +74,7 @@ def held_in(line: bytes, depth: int = 0) -> list[bytes]:
         bundle = _bundle(line)
     except (msgspec.DecodeError, UnicodeError):
         return [line]
-    if bundle.resourceType != BUNDLE:
+    if bundle.resourceType != BUNDLE or doubled(line, "entry"):
         return [line]
     entries = [entry for entry in bundle.entry or [] if entry is not None]
     names = _local_names(entries)
@@ -86,7 +90,7 @@ def _line_of(entry: _Entry) -> bytes | None:
     if entry.request is not None and (entry.request.method or "").upper() == "DELETE":
         return _stub(entry.request.url or entry.fullUrl or "", entry.response)
     if entry.resource is None:
-        return None
+        return _NOTHING if entry.fullUrl and entry.request is None and entry.response is None else None
     text = bytes(entry.resource).replace(b"\n", b" ").replace(b"\r", b" ")
     if (ident := _given_id(entry, _head_of(text))) is None:
         return text
@@ -114,10 +118,10 @@ def _given_id(entry: _Entry, head: _Head | None) -> str | None:
     return match[1].lower() if match else None
 
 
-def _stub(url: str, response: _Response | None) -> bytes | None:
+def _stub(url: str, response: _Response | None) -> bytes:
     address = _URL.fullmatch(url)
     if address is None:
-        return None
+        return _NOTHING
     meta: dict[str, Any] = {"deleted": True}
     if response is not None and response.lastModified:
         meta["lastUpdated"] = response.lastModified

@@ -4,6 +4,7 @@ A decoder raises four kinds of errors: for malformed text, for another form than
 for what is nested deeper than the interpreter's stack. `decoded` knows them all.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Protocol, TypeVar
@@ -97,6 +98,22 @@ def count(raw: msgspec.Raw) -> int | None:
     text = str(said(raw, int | float | str, "")).strip()  # type: ignore[arg-type]  # a union is a form too
     found = _COUNT.fullmatch(text)
     return int(found[1]) if found else None
+
+
+def doubled(content: bytes, name: str) -> bool:
+    """Whether a name stands twice in the outermost object: a decoder takes the last, and which is meant cannot be told."""
+    if content.count(b'"%b"' % name.encode()) < 2:
+        return False
+    counts = list[int]()
+
+    def met(pairs: list[tuple[str, Any]]) -> None:
+        counts[:] = [sum(key == name for key, _ in pairs)]  # the outermost object ends last
+
+    try:
+        json.loads(content, object_pairs_hook=met)
+    except (ValueError, RecursionError):
+        return False  # another error's to say
+    return bool(counts) and counts[0] > 1
 
 
 def is_whole(content: bytes) -> bool:

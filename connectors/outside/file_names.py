@@ -6,7 +6,8 @@ _READ = re.compile(r"(?is).+\.(ndjson|jsonl|ldjson|jsonlines|ndj|json)(\.gz(ip)?
 _JSON = re.compile(r"(?is).+\.json(\.gz(ip)?)?")
 _ZIP = re.compile(r"(?is).+\.zip")
 _PACKED = re.compile(r"(?is).+\.(tar|tgz|7z|rar|bz2|xz|zst|gz)")
-_BESIDE = re.compile(r"(?is).+\.(md5|sha1|sha256|sha512|md5sum|sha256sum|crc|sig|asc|ok|done)")
+_BESIDE = re.compile(r"(?is).+\.(md5|sha1|sha256|sha512|md5sum|sha256sum|crc|ok|done)")
+_SIGNED = re.compile(r"(?is)(.+)\.(sig|asc)")
 _ON_ITS_WAY = re.compile(r"(?is)\.(.+)\.[a-z0-9]{6}")
 _XML = re.compile(r"(?is).+\.xml(\.gz(ip)?)?")
 _TOLD = re.compile(r"(?i)manifest\.json|log\.ndjson")
@@ -29,8 +30,17 @@ def is_zip(name: str) -> bool:
 
 
 def is_beside(name: str) -> bool:
-    """Whether a file of this name stands beside one that is delivered: a checksum, a signature, the word that it is whole."""
+    """Whether a file of this name stands beside one that is delivered: a checksum, the word that it is whole."""
     return _BESIDE.fullmatch(name) is not None
+
+
+def signs(name: str) -> str:
+    """The name of the file that one of this name is the signature of, where it stands beside it; alone it holds the file itself.
+
+    Empty for a file that is none.
+    """
+    found = _SIGNED.fullmatch(name)
+    return found[1] if found else ""
 
 
 def on_its_way(name: str) -> bool:

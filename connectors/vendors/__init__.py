@@ -14,7 +14,8 @@ from schemas.errors import OperatorError
 Parameters = tuple[tuple[str, str], ...]
 """Search parameters added to one request."""
 
-ALWAYS_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+ALWAYS_RETRIED = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
+"""Nothing is written at a hospital: a conflict (409) and a lock (423) are of somebody else's, and pass."""
 GENERIC = "generic"
 LONGEST_WORD = 300
 """Characters of what a server says of itself that are looked at."""

@@ -34,7 +34,7 @@ def make_tables(connection: Connection, metadata: MetaData, tables: Sequence[Tab
 def connect(url: URL, *, wait_seconds: float) -> Engine:
     """An engine; nothing connects yet. `wait_seconds` is the longest wait for another writer or for an answer to connecting."""
     options: dict[str, Any] = {
-        "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+        "json_serializer": _as_json,
         "json_deserializer": msgspec.json.decode,
         "hide_parameters": True,
     }
@@ -42,6 +42,11 @@ def connect(url: URL, *, wait_seconds: float) -> Engine:
     if telemetry.is_on():
         watch(engine)
     return engine
+
+
+def _as_json(value: object) -> str:
+    """One function for every engine: by it SQLAlchemy's kept statements are told to fit another engine too."""
+    return msgspec.json.encode(value).decode()
 
 
 def _made(url: URL, wait_seconds: float, options: dict[str, Any]) -> Engine:

@@ -33,7 +33,7 @@ def summarise(demo: Demo, steps: Steps, events: int) -> None:
         airflow = Airflow.attach(demo.folder, demo.ports["airflow"])
         console.print(f"Airflow   {airflow.address}   user {USER}, password {airflow.password}", highlight=False)
         console.print(f"Page      {demo.page}", highlight=False)
-        console.print(f"Registry  http://127.0.0.1:{demo.ports['registry']}/docs", highlight=False)
+        console.print(f"Registry  http://127.0.0.1:{demo.ports['registry']}/openapi.json", highlight=False)
 
 
 def _load_line(plan: HospitalPlan, load: LoadEvent) -> str:

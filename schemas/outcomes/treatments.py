@@ -148,7 +148,7 @@ class Medication(Record):
         "How much of which ingredient.", source="Medication.ingredient.strength", default_factory=list
     )
     drug_by_reference: bool | None = fact(
-        "The drug stands in a Medication resource that this one names; published measures look at coded ones only.",
+        "The drug stands in a Medication resource that this one names.",
         source="medicationReference",
     )
     category: list[str] = fact(

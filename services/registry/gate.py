@@ -1,4 +1,4 @@
-"""Whether a question may be answered: by its token, if any was ever made."""
+"""Whether a question may be answered: by its token, if any was ever made; and that nothing of it would be passed over."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -41,6 +41,17 @@ def _unknown(words: str) -> HTTPException:
 
 
 Allowed = Annotated[Scope, Depends(scope_of_request)]
+
+
+def demand_known(request: Request, _scope: Allowed) -> None:
+    """Raises 422 for a parameter that the question does not have, and for one given twice: passed over, another question would be answered."""
+    known = {each.alias for each in request.scope["route"].dependant.query_params}
+    given = [name for name, _ in request.query_params.multi_items()]
+    if not known.issuperset(given):
+        there_are = f"there are {', '.join(sorted(known))}" if known else "there are none"
+        raise HTTPException(422, f"A parameter was given that this question does not have; {there_are}.")
+    if twice := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
+        raise HTTPException(422, f"{twice[0]}: given more than once.")
 
 
 def sites_of(scope: Scope, read: Read, record_type: str | None, site: str | None) -> tuple[str, ...] | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine, select
 
@@ -12,7 +12,7 @@ from services.registry.answers import OneChange, RecordsPage, answer, ndjson, re
 from services.registry.asking import Asked, Page, page_of, pages_of
 from services.registry.database import reading
 from services.registry.erasure import not_extracted
-from services.registry.gate import Allowed, prove, sites_of
+from services.registry.gate import Allowed, demand_known, prove, sites_of
 from services.registry.parameters import (
     LARGEST_PAGE,
     PAGE,
@@ -39,7 +39,7 @@ UNDER_WAY = timedelta(minutes=10)
 
 def records(engine: Engine) -> APIRouter:
     """Records of a type, page by page or all at once."""
-    router = APIRouter(tags=["records"])
+    router = APIRouter(tags=["records"], dependencies=[Depends(demand_known)])
 
     @router.get("/records/{record_type}", responses={200: {"model": RecordsPage}, **refusals(401, 403, 404)})
     def page(
@@ -91,7 +91,9 @@ EXPORTED: dict[str, Any] = {
 
 def one_record(engine: Engine) -> APIRouter:
     """One record and its history."""
-    router = APIRouter(prefix="/records/{record_type}/{record_id}", tags=["records"])
+    router = APIRouter(
+        prefix="/records/{record_type}/{record_id}", tags=["records"], dependencies=[Depends(demand_known)]
+    )
 
     @router.get("", responses=refusals(401, 403, 404))
     def record(scope: Allowed, record_type: Name, record_id: RecordId, as_of: AsOf = None) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from sqlalchemy import Connection, Engine, select, tuple_
 
 from mainstem.consumer.completeness import Answer
@@ -10,7 +10,7 @@ from services.registry.answers import ErasedSubject, WindowCompleteness, answer,
 from services.registry.completeness import SiteCompleteness, answer_of, completeness
 from services.registry.database import reading
 from services.registry.erasure import erasures
-from services.registry.gate import Allowed, prove, sites_of
+from services.registry.gate import Allowed, demand_known, prove, sites_of
 from services.registry.parameters import MOMENT, PAGE, Limit, SiteName, day, known_type, moment
 from services.registry.tables import load
 from services.registry.tokens import Read
@@ -31,7 +31,7 @@ Since = Annotated[str | None, Query(max_length=40, description=f"{MOMENT}: only 
 
 def sites(engine: Engine) -> APIRouter:
     """What the sites brought."""
-    router = APIRouter(tags=["sites"])
+    router = APIRouter(tags=["sites"], dependencies=[Depends(demand_known)])
 
     @router.get("/loads", responses=refusals(401, 403))
     def loads(scope: Allowed, site: SiteName = None, after: LoadName = None, limit: Limit = PAGE) -> Response:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
 from statistics import mean, median, variance
 
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,7 +69,7 @@ def agree(kind: str, subgroups: Sequence[Subgroup], theirs: Lines) -> None:
 
 
 @given(SHARES)
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 def test_charts_of_counts(rows: list[tuple[int, int]]) -> None:
     """p and u, and both widened."""
     subgroups = [Subgroup(y, n) for y, n in rows]
@@ -79,7 +80,7 @@ def test_charts_of_counts(rows: list[tuple[int, int]]) -> None:
 
 
 @given(VALUES)
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 def test_charts_of_measurements(values: list[float | None]) -> None:
     """I, g, T and run."""
     subgroups, there = [Subgroup(value) for value in values], [value for value in values if value is not None]
@@ -101,7 +102,7 @@ READINGS = st.lists(st.lists(st.integers(0, 40).map(lambda n: n / 4), max_size=6
 
 
 @given(READINGS)
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 def test_charts_of_readings(groups: list[list[float]]) -> None:
     """X̄ and S, of subgroups of one size and of several, empty ones and lone readings among them."""
 
@@ -135,7 +136,7 @@ def test_charts_of_readings(groups: list[list[float]]) -> None:
 
 
 @given(VALUES)
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 def test_moving_ranges(values: list[float | None]) -> None:
     """The distance of each from the last one before it, with 3.267 times their mean as limit."""
     before = [next((one for one in reversed(values[:k]) if one is not None), None) for k in range(len(values))]
@@ -210,7 +211,7 @@ CLIMBS = st.lists(st.sampled_from([0.25, 0.25, 0.5, 0, -0.25]), min_size=8, max_
 
 
 @given(st.one_of(WALKS, NARROW, CLIMBS), st.sampled_from([(0, 1), (10, 2), (0.3, 0.1), (-1e6, 0.125)]))
-@settings(max_examples=300)
+@settings(max_examples=some(300))
 def test_rules(z: list[float | None], lines: tuple[float, float]) -> None:
     """Every set, on points that often lie on a line, whatever the scale."""
     centre, sigma = lines
@@ -224,7 +225,7 @@ def test_rules(z: list[float | None], lines: tuple[float, float]) -> None:
 
 
 @given(WALKS)
-@settings(max_examples=100)
+@settings(max_examples=some(100))
 def test_runs(z: list[float | None]) -> None:
     """Lengths and crossings counted in another way, the bound by adding up probabilities."""
     sides = "".join("+" if value > 0 else "-" for value in z if value)
@@ -240,7 +241,7 @@ def test_runs(z: list[float | None]) -> None:
 
 
 @given(st.sampled_from(["p", "pp", "u", "up"]), SHARES)
-@settings(max_examples=100)
+@settings(max_examples=some(100))
 def test_rules_where_limits_differ_from_point_to_point(kind: str, rows: list[tuple[int, int]]) -> None:
     """Counts of unlike denominators, some of them zero: each point by its own sigma."""
     chart = draw(kind, [Subgroup(y if n else None, n) for y, n in rows])
@@ -267,7 +268,7 @@ def test_rules_where_limits_differ_from_point_to_point(kind: str, rows: list[tup
 
 
 @given(st.integers(1, 30), st.lists(st.integers(1, 30), min_size=1, max_size=30), st.sampled_from([0, 1]))
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 def test_everybody_alike(factor: int, sizes: list[int], share: int) -> None:
     """Nobody or everybody, in denominators of any size: the line lies on every point, and nothing is a signal."""
     subgroups = [Subgroup(share * n * factor, n * factor) for n in sizes]

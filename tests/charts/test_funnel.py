@@ -4,6 +4,7 @@ import math
 from statistics import NormalDist
 
 import pytest
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,7 +141,7 @@ ALIKE = st.lists(st.integers(8, 80).map(lambda n: (n // 4 + n % 2, n)), min_size
 
 
 @given(st.one_of(SITES, ALIKE))
-@settings(max_examples=80)
+@settings(max_examples=some(80))
 def test_against_brute_force(rows: list[tuple[int, int]]) -> None:
     """Centre, φ, τ² and limits, with overdispersion and without."""
     found = funnel([Site(str(k), y, n) for k, (y, n) in enumerate(rows)])

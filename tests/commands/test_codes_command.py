@@ -10,7 +10,11 @@ from network_under_test import Network
 
 from mainstem.commands.codes.gathering import target_of
 from mainstem.commands.codes.suggesting import suggestions
+from mainstem.config.site_mapper import read_code_map
+from schemas.errors import OperatorError
 from schemas.outcomes import RECORD_TYPES
+from transforms import CodeMapRow
+from transforms.codes.code_map import code_map
 from transforms.codes.forms import code_fault
 from transforms.codes.spellings import is_listed
 from transforms.codes.systems import CVX, LOINC, RXNORM, SNOMED, UCUM
@@ -116,6 +120,36 @@ def test_a_question_is_a_code_of_its_questionnaire(lhn: Network) -> None:
 
 
 @pytest.mark.slow
+def test_units_of_medicines_are_listed_too(lhn: Network) -> None:
+    """Forms that are counted are known; a time is no amount."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    drug = {"coding": [{"system": RXNORM, "code": "327361"}]}
+    dosage: dict[str, Any] = {
+        "timing": {"repeat": {"boundsDuration": {"value": 2, "unit": "fortnights"}}},
+        "doseAndRate": [{"doseRange": {"low": {"value": 1, "unit": "spoons of Ann"}}}],
+    }
+    given: dict[str, Any] = {
+        "resourceType": "MedicationDispense",
+        "id": "d-1",
+        "status": "completed",
+        "medicationCodeableConcept": drug,
+        "subject": {"reference": "Patient/kid-1"},
+        "dosageInstruction": [dosage],
+    }
+    rows = [given, given | {"id": "d-2", "dosageInstruction": [], "quantity": {"value": 3, "unit": "Blister"}}]
+    rows.append(rows[1] | {"id": "d-3", "quantity": {"value": 20, "unit": "tablets"}})
+    (folder / "MedicationDispense.ndjson").write_text("".join(f"{json.dumps(each)}\n" for each in rows))
+    path = lhn.files_site("west", folder, types=["MedicationDispense"])
+    lhn.refresh(path)
+    found = json.loads(lhn.here("codes", "unmapped", "--site", path, "--json").stdout)["codes"]
+    assert {(row["code"], row["count"], *row["types"]) for row in found} == {
+        ("Blister", 1, "medication"),
+        ("spoons of Ann", 1, "medication"),
+    }
+
+
+@pytest.mark.slow
 def test_what_is_left_out_of_a_panel_is_listed_too(lhn: Network) -> None:
     """A component that is called by words alone has no record to be found by."""
     folder = lhn.folder / "delivery"
@@ -217,6 +251,54 @@ def test_what_is_no_csv_is_an_error_of_ours(lhn: Network) -> None:
     path.write_text(f'{HEADER}\n"a"b,c,d,e,f\n')
     checked = lhn.here("codes", "check", path)
     assert (checked.returncode, "not CSV" in checked.stderr) == (78, True)
+
+
+ROW = f"{OURS},HT,{LOINC},8302-2,"
+SHEETS = {
+    "semicolons": f"{HEADER}\n{ROW}\n".replace(",", ";"),
+    "Excel's line above": "sep=;\r\n" + f"{HEADER}\r\n{ROW}\r\n".replace(",", ";"),
+    "tabs": f"{HEADER}\n{ROW}\n".replace(",", "\t"),
+    "a mark, Windows' line ends, quotes": "\ufeff"
+    + f'{HEADER}\r\n"{OURS}","HT","{LOINC}","8302-2","a ""height"", standing"\r\n',
+    "empty rows": f"{HEADER}\n\n{ROW}\n,,,,\n , , , ,\n",
+    "empty columns": f"{HEADER},,\n{ROW},,\n",
+    "another order, one that nobody knows": f"note,owner,code,system,target_code,target_system\n,Ann,HT,{OURS},8302-2,{LOINC}\n",
+    "names as people write them": f"System, Code,Target System ,Target_Code\n{ROW}\n",
+    "a column less": f"system,code,target_system,target_code\n{OURS},HT,{LOINC},8302-2\n",
+    "a cell of two lines": f'{HEADER}\n{ROW}"one\ntwo"\n',
+    "the target's OID": f"{HEADER}\n{OURS},HT,2.16.840.1.113883.6.1,8302-2,\n",
+}
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_a_code_map_is_read_as_spreadsheets_write_it(lhn: Network, sheet: str) -> None:
+    path = lhn.folder / "codes.csv"
+    path.write_bytes(SHEETS[sheet].encode())
+    (row,) = read_code_map(path)
+    assert (row.system, row.code, row.target_code) == (OURS, "HT", "8302-2")
+    assert code_map([row]) == {(OURS, "HT"): {LOINC: "8302-2"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no column system, code, target_system, target_code"),
+        (f"{HEADER},code\n{ROW},\n", "twice the column code"),
+        ("system;code;target_system\nx;y;z\n", "no column target_code"),
+    ],
+)
+def test_a_code_map_without_its_columns_is_refused(lhn: Network, text: str, said: str) -> None:
+    path = lhn.folder / "codes.csv"
+    path.write_text(text)
+    with pytest.raises(OperatorError, match=said):
+        read_code_map(path)
+
+
+def test_an_oid_is_one_however_it_is_written() -> None:
+    """People copy it without `urn:oid:`; a feed that writes it so names no system."""
+    meant = {UCUM: "kg"}
+    rows = [CodeMapRow("1.2.840.114350.1", "7", UCUM, "kg")]
+    assert code_map(rows) == {("urn:oid:1.2.840.114350.1", "7"): meant, ("", "7"): meant}
 
 
 def test_a_network_ships_a_map_and_the_sites_own_rows_win(lhn: Network, site: Path) -> None:

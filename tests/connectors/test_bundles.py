@@ -48,6 +48,22 @@ def test_an_entry_without_an_id_has_that_of_its_address() -> None:
     assert reading.subject == person.subject != other.subject
 
 
+def test_what_a_bundle_names_or_deletes_and_nobody_can_find_is_no_resource() -> None:
+    """Counted by that name, not passed over; what a server answered is neither."""
+    gone = {"request": {"method": "DELETE", "url": "Observation?identifier=urn:x|7"}}
+    done = {"fullUrl": "https://ehr.example/fhir/Observation/8", "response": {"status": "201"}}
+    lines = held_in(bundle(gone, {"fullUrl": "https://ehr.example/fhir/Observation/7"}, done))
+    problems = [SITE.map_line(line).problem for line in lines]
+    assert [problem and problem.reason for problem in problems] == [Reason.NOT_A_RESOURCE] * 2
+
+
+def test_a_bundle_whose_entries_stand_twice_is_not_half_read() -> None:
+    text = bundle(entry("https://ehr.example/fhir/Patient/7", resourceType="Patient", id="7"))
+    assert held_in(text) != [text]
+    twice = text[:-1] + b',"entry":[]}'
+    assert held_in(twice) == [twice]
+
+
 @pytest.mark.parametrize("url", ["urn:uuid:0", "resource:1", "", "https://ehr.example/fhir/Condition/8"])
 def test_a_place_in_one_bundle_is_no_id(url: str) -> None:
     """The next Bundle means another by it."""

@@ -179,6 +179,14 @@ def on_drugs(start: str, end: str, **given: Any) -> Callable[[Year], Resources]:
     return made
 
 
+def unbounded(day: str | None, **given: Any) -> Callable[[Year], Resources]:
+    at = {"authoredOn": day} if day is None else {}
+    return lambda y: [
+        problem(c.FRAILTY_DIAGNOSIS, y("03-01")),
+        ordered("MedicationRequest", c.DEMENTIA_DRUGS, y(day or "03-01"), **at, **given),
+    ]
+
+
 ILL = (
     both("frail alone", lambda y: [problem(c.FRAILTY_DIAGNOSIS, y("03-01"))], IN),
     both("ill alone", lambda y: [problem(c.ADVANCED_ILLNESS, y("03-01"))], IN),
@@ -187,6 +195,10 @@ ILL = (
     both("ill since the year after", ill_since("+01-01"), IN),
     both("drugs from the last day on", on_drugs("12-31", "+03-01"), EXCLUDED),
     both("drugs from the year after on", on_drugs("+01-01", "+03-01"), IN),
+    both("drugs, nobody knows for how long", unbounded("03-01"), EXCLUDED),
+    both("drugs, of the year before and nobody knows for how long", unbounded("-03-01"), EXCLUDED),
+    both("drugs, nobody knows when", unbounded(None), EXCLUDED),
+    both("drugs over, nobody knows for how long", unbounded("03-01", status="completed"), IN),
     both("drugs over", on_drugs("03-01", "04-01", status="completed"), IN),
     both("drugs planned", on_drugs("03-01", "04-01", intent="plan"), IN),
     ("drugs by a filler's order", on_drugs("03-01", "04-01", intent="filler-order"), IN, EXCLUDED),

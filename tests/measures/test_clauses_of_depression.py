@@ -131,11 +131,10 @@ SCREENINGS = (
         MET,
         IN,
     ),
-    (
+    both(
         "drugs of no known days",
         lambda y: [screened(y, "03-15", cms2.POSITIVE), ordered("MedicationRequest", ADULTS.drugs, y("03-15"))],
         MET,
-        IN,
     ),
     both("bipolar on the list since the day before", lambda y: [problem(cms2.BIPOLAR, y("03-14"))], EXCLUDED),
     both("bipolar since the day after", lambda y: [problem(cms2.BIPOLAR, y("03-16"))], IN),

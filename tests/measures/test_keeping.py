@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from how_many import some
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kept_results import DIABETES, NOW, PLAN, WHOLE, YEAR, Network, diabetes, person, reading, visit
@@ -224,7 +225,7 @@ def content_of(name: str, kind: str, day: str | None, value: float | None) -> di
     return diabetes(name) if kind == "diabetes" else reading(name, value or 5, day or "2026-04-01")
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30))
 @pytest.mark.slow
 def test_incremental_is_everything_anew(steps: Sequence[Any], tmp_path_factory: pytest.TempPathFactory) -> None:

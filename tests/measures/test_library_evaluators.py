@@ -20,7 +20,7 @@ from services.measures.evaluate.periods import periods
 from services.measures.evaluate.persons import Standing, Standings
 from services.measures.evaluate.scripts import tables_of
 from services.measures.language.codes import Code
-from services.measures.library import faults, measures
+from services.measures.library import faults, measures, read_measures
 from services.registry.tables import RECORD_TABLES, history, set_aside
 
 MEASURES = list(measures().values())
@@ -67,12 +67,78 @@ def test_who_is_outside_a_measure_s_cohort_stands_nowhere_in_it_unless_asked_why
 @pytest.mark.slow
 def test_every_measure_gives_one_answer(registry: Engine, lives: list[list[Record]]) -> None:
     """Who counts in which period, in each population, with which number; and the counts that are drawn."""
+    _give_one_answer(registry, lives, MEASURES)
+
+
+OF_ONES_OWN = """
+from decimal import Decimal
+
+from services.measures.declared import Change, Measure, Populations
+from services.measures.language.events import THIS
+from services.measures.language.moments import PERIOD
+from services.measures.language.truths import any_of, named, not_, unless
+from services.measures.language.vocabulary import age_at, diagnosed, on_treatment, results, visits
+from services.measures.library.code_sets import code_set
+
+HBA1C, SYSTEMIC_STEROIDS = code_set("hba1c"), code_set("systemic-steroids")
+LAST_VISIT = visits().in_period().last()
+LAST = results(HBA1C).usable().last()
+COHORT = named("Type 1 diabetes", diagnosed(code_set("type-1-diabetes")))
+MEASURE = Measure(
+    id="OWN-{number}",
+    owner="A clinician",
+    title="Every word",
+    question="Does every word work?",
+    people=("person", "people"),
+    achievement="every word",
+    rationale="To be sure.",
+    sources=("Our own",),
+    direction="increase",
+    cohort=COHORT,
+    among=visits().in_period(),
+    who=Populations(
+        initial=named("Seen", COHORT, LAST_VISIT.exists(), age_at(LAST_VISIT.event.period.start, 3, 90)),
+        denominator=named("Tested", any_of(LAST.value <= 14, LAST.value > 14.0)),
+        numerator=named(
+            "Below 7, or treated, unless an earlier one was 9 or more",
+            unless(any_of(LAST.value < 7, on_treatment(SYSTEMIC_STEROIDS)), results(HBA1C).first().value >= Decimal(9)),
+        ),
+    ),
+    changes=(Change("1", "2026-11", "First"),),
+    unknown="Who was not tested.",
+    {per}
+)
+"""
+PER = (
+    'per="person", chart="p"',
+    'per="event", chart="p"',
+    'per="person-time", chart="u", events=visits().where(THIS.field("class_code").one_of("EMER")), time=PERIOD',
+)
+
+
+@settings(max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_every_word_of_a_measure_file_of_one_s_own_gives_one_answer(
+    registry: Engine, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Per person, per episode and per person-time, beside what the network's own measures ask for."""
+    folder = tmp_path_factory.mktemp("own")
+    for number, per in enumerate(PER, start=1):
+        text = OF_ONES_OWN.replace("{number}", str(number)).replace("{per}", per)
+        (folder / f"own{number}.py").write_text(text)
+    found, wrong = read_measures(sorted(folder.iterdir()))
+    assert wrong == ()
+    own = list(found.values())
+    _give_one_answer(registry, [life(data.draw, number, [*own * 10, *MEASURES]) for number in range(15)], own)
+
+
+def _give_one_answer(registry: Engine, lives: list[list[Record]], measures: list[Measure]) -> None:
     _fill(registry, lives)
-    compiled = Standings(MEASURES, PERIODS)
+    compiled = Standings(measures, PERIODS)
     with registry.connect() as connection:
         subjects = [records[0]["subject"] for records in lives]
         found = [each for person in persons_of(connection, subjects) for each in compiled.of(person)]
-        for measure in MEASURES:
+        for measure in measures:
             ours = [each for each in found if each.measure == measure.id]
             with tables_of(connection, measure, PERIODS) as (units, _):
                 rows = connection.execute(select(units)).mappings()

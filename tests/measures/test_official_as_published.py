@@ -5,17 +5,19 @@ other reading knows neither (`published_logic`).
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterator
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from published_logic import PUBLISHED, Patient
-from published_patients import CODES, MEASURES, is_of, patient_of
+from published_patients import CODES, MEASURES, Resource, is_of, patient_of
 
 from mainstem.commands.map.files import map_paths
 from services.measures.compile.memory import InMemory, Period
@@ -37,16 +39,32 @@ def _ours_and_theirs(measure: str, year: int, folder: Path) -> Iterator[tuple[in
         {name: evaluator.of_person(truth) for name, truth in group.members().items()}
         for group in definition(measure, year).groups
     ]
-    lines = folder / "bundle.ndjson"
-    for number in range(PATIENTS):
-        resources, out = patient_of(measure, year, number), BytesIO()
-        lines.write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in resources))
-        map_paths([lines], None, out=out)
-        told = [json.loads(line, parse_float=Decimal) for line in out.getvalue().splitlines()]
-        records = [each["record"] | {"flags": each["provenance"].get("flags", [])} for each in told]
+    patients = [patient_of(measure, year, number) for number in range(PATIENTS)]
+    for number, records in enumerate(_mapped(patients, folder / "bundle.ndjson")):
         person = person_of(records)
         ours = [{name: answer(person) is True for name, answer in group.items()} for group in groups]
-        yield number, ours, PUBLISHED[measure](Patient(resources, year, is_of))
+        yield number, ours, PUBLISHED[measure](Patient(patients[number], year, is_of))
+
+
+OF_ONE = re.compile(rb'(?<=")((?:[A-Z]\w+/)?(?:p|x-\d+))(?=")')
+"""An id of a patient's resources, or a reference to one: all patients call them alike."""
+
+
+def _mapped(patients: Sequence[Sequence[Resource]], lines: Path) -> Iterator[list[dict[str, Any]]]:
+    """Each patient's records; all are mapped in one go, under ids of their own."""
+    with lines.open("wb") as file:
+        for number, resources in enumerate(patients):
+            file.writelines(OF_ONE.sub(rb"\1-%d" % number, orjson.dumps(each)) + b"\n" for each in resources)
+    out = BytesIO()
+    map_paths([lines], None, out=out)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    order = []
+    for told in (json.loads(line, parse_float=Decimal) for line in out.getvalue().splitlines()):
+        record = told["record"] | {"flags": told["provenance"].get("flags", [])}
+        found[record["subject"]].append(record)
+        order += [record["subject"]] if record["type"] == "person" else []
+    assert len(set(order)) == len(order) == len(patients)
+    yield from map(found.__getitem__, order)
 
 
 @pytest.mark.parametrize("measure", sorted(MEASURES))

@@ -319,13 +319,13 @@ THIRTY = {"quantity": TABLET | {"value": 30}}
         pytest.param({"frequency": 1, "period": 1, "periodUnit": "d"}, EXCLUDED, id="one a day: thirty days"),
         pytest.param({"timeOfDay": ["08:00:00"]}, EXCLUDED, id="at eight each day: thirty days"),
         pytest.param({"timeOfDay": ["08:00:00", "20:00:00"]}, IN, id="twice a day: fifteen"),
-        pytest.param(None, IN, id="nobody says how often"),
+        pytest.param(None, EXCLUDED, id="nobody says how often"),
     ],
 )
 def test_how_long_a_supply_lasts_is_known_where_it_is_said_how_often(
     timing: dict[str, Any] | None, outcome: str, tmp_path: Path
 ) -> None:
-    """As published: thirty tablets from 10 December 2024 reach the year before the period, or not, or nobody knows."""
+    """As published: thirty tablets from 10 December 2024 reach the year before the period, or not; where nobody knows, they count."""
     dosage = {"doseAndRate": [{"doseQuantity": TABLET}]} | ({"timing": {"repeat": timing}} if timing else {})
     drugs = ordered(
         "MedicationRequest", c.DEMENTIA_DRUGS, "2024-12-10", dispenseRequest=THIRTY, dosageInstruction=[dosage]

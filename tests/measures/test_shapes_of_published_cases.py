@@ -6,7 +6,21 @@ from typing import Any
 
 import pytest
 from published_years import UCUM, Case, Resources, Year, both, cases, of_kind
-from qicore_persons import EXCEPTED, EXCLUDED, IN, MET, OUT, ordered, outcomes, patient, problem, seen, told, word
+from qicore_persons import (
+    EXCEPTED,
+    EXCLUDED,
+    IN,
+    MET,
+    OUT,
+    concept,
+    ordered,
+    outcomes,
+    patient,
+    problem,
+    seen,
+    told,
+    word,
+)
 
 from services.measures.language.codes import LOINC, Code
 from services.measures.official import cms2, cms122, cms159, cms165
@@ -43,6 +57,11 @@ def on_drugs(**given: Any) -> Callable[[Year], Resources]:
     return lambda y: [positive(y), ordered("MedicationRequest", cms2.ADULTS.drugs, f"{y('03-15')}{AT}", **given)]
 
 
+def by_resource(y: Year) -> Resources:
+    drug = on_drugs(medicationCodeableConcept=None, medicationReference={"reference": "Medication/m"})(y)
+    return [*drug, {"resourceType": "Medication", "id": "m", "code": concept(cms2.ADULTS.drugs)}]
+
+
 def dosed(**repeat: Any) -> dict[str, Any]:
     return {"dosageInstruction": [{"timing": {"repeat": repeat}, "doseAndRate": [{"doseQuantity": {"value": 1}}]}]}
 
@@ -66,6 +85,9 @@ FOLLOWED_UP: tuple[Case, ...] = (
     both("drugs for four weeks", on_drugs(dispenseRequest={"expectedSupplyDuration": amount(4, "wk", "wk")}), MET),
     both("drugs for days in a word", on_drugs(dispenseRequest={"expectedSupplyDuration": amount(30, "days")}), MET),
     both("drugs, thirty doses", on_drugs(**ONCE_A_DAY, dispenseRequest={"quantity": {"value": 30}}), MET),
+    both("drugs by a Medication resource", by_resource, MET),
+    both("drugs, nobody knows for how long", on_drugs(), MET),
+    both("drugs, a dose without a schedule", on_drugs(**dosed(), dispenseRequest={"quantity": {"value": 30}}), MET),
     ("drugs, one dose", on_drugs(**ONCE_A_DAY, dispenseRequest={"quantity": {"value": 1}}), MET, IN),
     ("drugs, one dose with refills", on_drugs(**ONCE_A_DAY, dispenseRequest={"quantity": {"value": 1}, "numberOfRepeatsAllowed": 3}), MET, MET),
     both("not to be taken", on_drugs(doNotPerform=True, dispenseRequest={"expectedSupplyDuration": amount(30, "d", "d")}), IN),
@@ -145,6 +167,9 @@ CHILDREN = (
     both("the percentile", lambda y: [HEIGHT, WEIGHT, measured("59576-9", amount(60, "%", "%"))], MET),
     both("the percentile in a word", lambda y: [HEIGHT, WEIGHT, measured("59576-9", amount(60, "percentile"))], MET),
     both("the percentile in its own unit", lambda y: [HEIGHT, WEIGHT, measured("59576-9", amount(60, "{percentile}", "{percentile}"))], MET),
+    both("the percentile under the index's code", lambda y: [HEIGHT, WEIGHT, measured("39156-5", amount(60, "%", "%"))], MET),
+    both("the index in a unit of none", lambda y: [HEIGHT, WEIGHT, measured("39156-5", amount(60, "cm", "cm"))], IN),
+    both("the index in words", lambda y: [HEIGHT, WEIGHT, measured("39156-5", None, valueString="normal")], MET),
     both("the index not known", lambda y: [HEIGHT, WEIGHT, measured("39156-5", None, **ABSENT)], IN),
     both("the index preliminary", lambda y: [HEIGHT, WEIGHT, measured("39156-5", amount(17, "kg/m2", "kg/m2"), status="preliminary")], IN),
     both("no height", lambda y: [WEIGHT, BMI], IN),
@@ -178,6 +203,7 @@ DIABETES: tuple[Case, ...] = (
     both("above nine", all_of(hba1c(9.1)), MET),
     both("not known", all_of(hba1c(None, "05-02", **ABSENT)), MET),
     both("in words", all_of(hba1c(None, valueString="high")), IN),
+    ("a coded word", all_of(hba1c(None, valueCodeableConcept=told(c.YES, None)["code"])), MET, IN),
     both("its unit a word", all_of(hba1c(None, valueQuantity=amount(9.1, "%"))), MET),
     both("preliminary", all_of(hba1c(5, status="preliminary")), MET),
     both("amended", all_of(hba1c(5, status="amended")), IN),

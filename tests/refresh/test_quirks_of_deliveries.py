@@ -234,6 +234,20 @@ QUIRKS: dict[str, Quirk] = {
         "a Bundle for people one night, one file of lines the next": {
             "deliver": as_nights(written({"export.json": bundled}), written({"EXPORT.NDJSON": everything}))
         },
+        "weights are signed inside their signature for a night": {
+            "deliver": as_nights(
+                written({"Patient.ndjson": lines("Patient"), "Observation.ndjson.asc": always(b"-----BEGIN PGP")}),
+                written(
+                    {
+                        "Patient.ndjson": lines("Patient"),
+                        "Observation.ndjson": lines("Observation"),
+                        "Observation.ndjson.asc": always(b"-----BEGIN PGP SIGNATURE-----"),
+                    }
+                ),
+            ),
+            "statuses": PARTIAL,
+            "words": ("Observation.ndjson.asc", ""),
+        },
         "packed files are called plain": {
             "deliver": written(
                 {"Patient.ndjson": packed(lines("Patient")), "Observation.ndjson": packed(lines("Observation"))}

@@ -232,7 +232,7 @@ def also_knows(*names: str) -> Step:
 NOTHING = Answered({"resourceType": "Bundle", "type": "searchset", "total": 0, "entry": []})
 NOTHING_COUNTED = Answered({"resourceType": "Bundle", "type": "searchset", "entry": []})
 EVERYBODY = roster(*everybody(lambda number: f"kid-{number}\n"))
-REFUSED_SOFTLY = {408: "is too slow", 425: "comes too early"}
+REFUSED_SOFTLY = {408: "is too slow", 409: "meets another", 423: "is locked", 425: "comes too early"}
 
 QUIRKS: dict[str, Quirk] = {
     # ------------------------------------------------ from the second night on

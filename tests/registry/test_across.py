@@ -90,18 +90,16 @@ def across(request: pytest.FixtureRequest, registry: Engine) -> tuple[bool, Acro
         return faulty, compare(counted(connection))
 
 
-def test_each_fault_is_found_and_nothing_else(across: tuple[bool, Across]) -> None:
-    """By its check, at its site; of a clean network nothing. What cannot be compared is no pass."""
+def test_each_fault_is_found_and_nothing_else_and_the_three_most_worth_a_call_stand_first(
+    across: tuple[bool, Across],
+) -> None:
+    """By its check, at its site; of a clean network nothing. What cannot be compared is no pass. Numbers that say something wrong come
+    before what is missing, that before what is blurred; each with a figure of the others."""
     faulty, found = across
     far = {(each.site, each.check, line.of) for each in found.results for line in each.lines if line.far}
     assert far == (FAULTS if faulty else set())
     statuses = {each.status for each in found.results if each.check == "share"}
     assert statuses == {"passed"}
-
-
-def test_the_three_most_worth_a_call_stand_first(across: tuple[bool, Across]) -> None:
-    """Numbers that say something wrong before what is missing, that before what is blurred; each with a figure of the others."""
-    faulty, found = across
     sites = [each.line.site for each in found.calls]
     assert [*sorted(sites[:2]), *sites[2:]] == (["birch", "cedar", "dogwood"] if faulty else [])
     for first in (each.line for each in found.calls if each.line.site == "birch"):

@@ -77,17 +77,17 @@ NAMED: dict[int, dict[str, float]] = {
 """What stood after each minute."""
 
 
-@pytest.mark.parametrize("minute", NAMED)
-def test_the_state_as_of_a_moment_is_what_the_sites_had_stored_then(story: TestClient, minute: int) -> None:
+def test_the_state_as_of_a_moment_is_what_the_sites_had_stored_then(story: TestClient) -> None:
     """Amended, withdrawn, come back, gone over to another: page by page, as a stream, one by one."""
-    wanted = {record_id(name): value for name, value in NAMED[minute].items()}
-    when = f"2026-11-02T06:{minute:02}:30Z"
-    assert values(asked(story, as_of=when)) == wanted
-    lines = story.get("/export/observation", params={"as_of": when}).text.splitlines()
-    assert {row["id"]: row["value"] for row in map(json.loads, lines)} == wanted
-    for name in "abcde":
-        one = story.get(f"/records/observation/{record_id(name)}", params={"as_of": when})
-        assert (one.status_code == 200) == (name in NAMED[minute])
+    for minute, named in NAMED.items():
+        wanted = {record_id(name): value for name, value in named.items()}
+        when = f"2026-11-02T06:{minute:02}:30Z"
+        assert values(asked(story, as_of=when)) == wanted, minute
+        lines = story.get("/export/observation", params={"as_of": when}).text.splitlines()
+        assert {row["id"]: row["value"] for row in map(json.loads, lines)} == wanted, minute
+        for name in "abcde":
+            one = story.get(f"/records/observation/{record_id(name)}", params={"as_of": when})
+            assert (one.status_code == 200) == (name in named), minute
 
 
 def test_as_of_now_is_the_current_state_to_the_byte(story: TestClient) -> None:
@@ -262,6 +262,24 @@ def test_wrong_parameters_are_refused_in_words(small_registry: Engine) -> None:
                 assert answer.json()["detail"].startswith(f"{name}: ")
                 assert len(value) < 5 or value not in answer.text
     assert client.get("/loads", params={"after": "north/2026"}).json()["detail"] == "after: there is no such load."
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("/records/observation?subjct=s-1", "A parameter was given that this question does not have; there are after, as_of, "),
+        ("/export/observation?limit=1", "A parameter was given that this question does not have; there are after, as_of, "),
+        (f"/records/observation/r-{'0' * 32}?since=2026-01-01", "A parameter was given that this question does not have; there are as_of."),
+        (f"/records/observation/r-{'0' * 32}/history?as_of=2026-01-01", "A parameter was given that this question does not have; there are none."),
+        ("/loads?sites=north", "A parameter was given that this question does not have; there are after, limit, site."),
+        ("/records/observation?site=north&site=west", "site: given more than once."),
+    ],
+)  # fmt: skip
+def test_what_a_question_does_not_have_is_refused(small_registry: Engine, question: str, words: str) -> None:
+    """Passed over, it would be answered with more than was asked for."""
+    answer = TestClient(make_app(small_registry)).get(question)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(words)
 
 
 def test_the_api_is_described(small_registry: Engine) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from how_many import some
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -372,7 +373,7 @@ ANY_TEXT = st.one_of(
 
 
 @given(ANY_TEXT)
-@settings(max_examples=200)
+@settings(max_examples=some(200))
 def test_time_that_is_taken_can_be_reckoned_with(text: str) -> None:
     for stamp in (instant(text), http_date(text)):
         if stamp is not None:
@@ -388,13 +389,13 @@ def test_time_that_is_taken_can_be_reckoned_with(text: str) -> None:
 @example(-1)
 @example(10**400)
 @example("3600")
-@settings(max_examples=150)
+@settings(max_examples=some(150))
 def test_lifetime_of_a_token_is_sound_whatever_is_said(value: object) -> None:
     assert timedelta(seconds=1) <= lifetime(value, 300) <= timedelta(days=1)
 
 
 @given(st.binary(max_size=200), st.integers(0, 10), st.sampled_from(sorted(HOSTILE)))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_page_of_any_bytes_gives_lines_or_unreadable(noise: bytes, at: int, word: str) -> None:
     page = b'{"resourceType":"Bundle","entry":[{"resource":%b},{"resource":{"resourceType":"Patient"}}]}'
     for content in (noise, page % noise, (page % b"7")[: at * 10] + noise, page % HOSTILE[word] + noise):
@@ -435,7 +436,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["entry", "link", "total", "resourceType"]), JSON))
-@settings(max_examples=150)
+@settings(max_examples=some(150))
 def test_page_of_any_form_gives_lines_or_unreadable(document: dict[str, Any]) -> None:
     try:
         bundle = decoded(json.dumps(document).encode(), BUNDLE)

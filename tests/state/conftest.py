@@ -6,6 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 import pytest
+from tables_kept import Kept, lent
 
 from mainstem.state import State
 from transforms.mapped import Mapped
@@ -14,12 +15,30 @@ AT = datetime(2026, 3, 2, 5, tzinfo=UTC)
 Make = Callable[..., Mapped]
 
 
+def _made(url: str) -> None:
+    opened = State.open(url, wait_seconds=60)
+    opened.migrate()
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def spare_states() -> list[Kept]:
+    """States on PostgreSQL that a test has had."""
+    return []
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind: empty, or with the tables of the test's `state`."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/state/mainstem.db"
-    return str(request.getfixturevalue("postgres_url"))
+        yield f"sqlite:///{tmp_path}/state/mainstem.db"
+    elif "state" not in request.fixturenames:
+        yield str(request.getfixturevalue("postgres_url"))
+    else:
+        with lent(
+            request.getfixturevalue("postgres_server"), request.getfixturevalue("spare_states"), _made
+        ) as lent_url:
+            yield lent_url
 
 
 @pytest.fixture

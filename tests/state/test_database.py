@@ -47,6 +47,14 @@ def test_two_processes_may_migrate_at_once(url: str) -> None:
         state.close()
 
 
+def test_a_commit_of_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
+    """Else a power cut takes sequences back that consumers have seen. Tests do not wait; what was asked for is kept beside."""
+    state = State.open(f"sqlite:///{tmp_path / 'state.db'}")
+    with state.database.read() as connection:
+        assert connection.info["awaited"] == 2
+    state.close()
+
+
 def test_database_of_a_newer_mainstem_is_refused(state: State) -> None:
     """An old program leaves a newer one's tables alone."""
     with state.database.engine.begin() as connection:

@@ -279,14 +279,14 @@ class Patient:
         )
 
     def ill(self) -> bool:
-        """Advanced illness, or dementia medications, in the year before or during the period."""
+        """Advanced illness, or dementia medications, in the year before or during the period; or in a null interval, turned into instants."""
         wide = moved(self.period[0], months=-12), self.period[1]
         starts = [self.prevalence(each)[0] for each in self.conditions("advanced illness")]
         supplies = [
             self.supply(each) for each in self.ordered("MedicationRequest", "dementia drugs", statuses=("active",))
         ]
         return any(within(days(start), by_day(wide)) is True for start in starts) or any(
-            overlaps(by_day(each), by_day(wide)) is True for each in supplies if each is not None
+            each is None or overlaps(by_day(each), by_day(wide)) is True for each in supplies
         )
 
     def nursing_home(self) -> bool:
@@ -517,12 +517,10 @@ def _followed(one: Patient, visits: Sequence[Interval], visit: Interval, kind: s
 
 
 def _taken(one: Patient, visits: Sequence[Interval], request: Resource, screened: Interval) -> bool:
-    """From 2026: supplied on after the end of a visit that the screening was for."""
-    if one.year == 2025:
-        return True
+    """From 2026: supplied on after the end of a visit that the screening was for, or in a null interval, turned into instants."""
     supply = one.supply(request)
-    if supply is None:
-        return False
+    if one.year == 2025 or supply is None:
+        return True
     first, last = by_day(supply)
     return any(
         _before(screened[0], visit[0]) and both(no_later(first, days(visit[1])), earlier(days(visit[1]), last)) is True

@@ -25,12 +25,19 @@ class KafkaRecord(NamedTuple):
 
 
 def received(
-    record_type: str, record: str, subject: str, site: str, sequence: int, op: str, value: bytes | None
+    record_type: str,
+    record: str,
+    subject: str,
+    site: str,
+    sequence: int,
+    op: str,
+    value: bytes | None,
+    network: str = "test",
 ) -> Received:
     """An event as the consumer kit hands it to the registry."""
     headers = {
         Header.ID: id_of(f"{record}/1.{sequence}".encode()).decode(),
-        Header.TYPE: outcome_type("test", Operation(op)),
+        Header.TYPE: outcome_type(network, Operation(op)),
         Header.SUBJECT: record,
         Header.SEQUENCE: f"1.{sequence}",
         Header.SOURCE: source_of(site),
@@ -65,7 +72,14 @@ def subject_id(name: str) -> str:
     return "s-" + uuid.uuid5(uuid.NAMESPACE_OID, name).hex
 
 
-def event_of(record: BaseModel, *, sequence: int = 1, withdrawn: bool = False, flags: Sequence[str] = ()) -> Received:
+def event_of(
+    record: BaseModel,
+    *,
+    sequence: int = 1,
+    withdrawn: bool = False,
+    flags: Sequence[str] = (),
+    network: str = "test",
+) -> Received:
     """The event that says a record has this content, or is withdrawn."""
     content: dict[str, Any] = record.model_dump(mode="json", exclude_none=True)
     content = {name: value for name, value in content.items() if value != []}
@@ -83,6 +97,5 @@ def event_of(record: BaseModel, *, sequence: int = 1, withdrawn: bool = False, f
         | ({"flags": list(flags)} if flags else {}),
     }
     text = None if withdrawn else json.dumps(value).encode()
-    return received(
-        content["type"], content["id"], content.get("subject", ""), content.get("site", "north"), sequence, op, text
-    )
+    names = (content["type"], content["id"], content.get("subject", ""), content.get("site", "north"))
+    return received(*names, sequence, op, text, network)

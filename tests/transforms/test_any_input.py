@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -192,7 +193,7 @@ def _check(line: bytes) -> None:
     assert len({record.id for record in outcome.records}) == len(outcome.records)
 
 
-@settings(max_examples=400)
+@settings(max_examples=some(400))
 @given(st.sampled_from(SEEDS), st.lists(st.tuples(st.randoms(use_true_random=False), JUNK), min_size=1, max_size=3))
 def test_resources_with_junk_in_any_field(seed: dict[str, Any], changes: list[tuple[random.Random, Any]]) -> None:
     """Any field may hold anything."""
@@ -203,7 +204,7 @@ def test_resources_with_junk_in_any_field(seed: dict[str, Any], changes: list[tu
     _check(json.dumps(resource).encode())
 
 
-@settings(max_examples=200)
+@settings(max_examples=some(200))
 @given(st.sampled_from(SEEDS), st.integers(0, 2000), st.binary(max_size=3), st.integers(0, 3))
 def test_lines_with_bytes_cut_or_put_in(seed: dict[str, Any], place: int, junk: bytes, cut: int) -> None:
     """Half lines, NUL, broken UTF-8."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,7 +156,7 @@ def test_exact_conversions_agree_with_the_library() -> None:
         assert measured.offset == pytest.approx(offset, rel=Decimal("1e-9"), abs=Decimal("1e-9"))
 
 
-@settings(max_examples=50)
+@settings(max_examples=some(50))
 @given(DECIMALS)
 def test_conversion_keeps_ten_digits(number: Decimal) -> None:
     """A float would not."""

@@ -96,7 +96,7 @@ def test_an_episode_of_care_is_an_enrolment_with_its_history() -> None:
         "orders": [record_id("ServiceRequest", "r1")],
         "provider": f"h-{Pseudonyms(KEY).ref('Organization', 'cf-centre').hex()}",
     }
-    assert flags == ["code-unmapped"]
+    assert flags == ["code-unmapped", "dropped:diagnosis"]
 
 
 @pytest.mark.parametrize("code", [concept(("urn:local", "CF1")), {"text": "CF registry"}])

@@ -4,6 +4,7 @@ import json
 import random
 from typing import Any
 
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_children import children
@@ -155,7 +156,7 @@ def contents(line: bytes, site: Mapper = SITE) -> dict[bytes, bytes]:
     }
 
 
-@settings(max_examples=600)
+@settings(max_examples=some(600))
 @given(st.sampled_from(RESOURCES), st.integers(0, 2**32))
 def test_another_serialiser_changes_no_record(resource: dict[str, Any], seed: int) -> None:
     """Key order, white space, escapes, closing zeros, the order of lists that are sets, and `meta`."""

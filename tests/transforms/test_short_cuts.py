@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -184,7 +185,7 @@ def _as_read(rule: Rule, raw: bytes, companion: bytes | None) -> tuple[bytes, Fo
 
 
 @pytest.mark.parametrize("rule", SHORT_CUT)
-@settings(max_examples=400)
+@settings(max_examples=some(400))
 @given(_mutated(USUAL), COMPANIONS)
 @pytest.mark.slow
 def test_a_short_cut_gives_what_its_rule_gives(rule: Rule, raw: bytes, companion: bytes | None) -> None:
@@ -197,7 +198,7 @@ def test_a_short_cut_gives_what_its_rule_gives(rule: Rule, raw: bytes, companion
         assert (cut, Found().flags) == ((read := _as_read(rule, raw, companion)) and (read[0], read[1].flags))
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=some(2_000))
 @given(_mutated(METAS))
 @pytest.mark.slow
 def test_meta_is_cut_to_what_it_is_read_as(raw: bytes) -> None:

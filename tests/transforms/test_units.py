@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,16 +20,18 @@ SITE = Mapper(site="north", time_zone="America/New_York", subject_key=b"a key of
 
 
 def measured(loinc: str, site: Mapper = SITE, **quantity: Any) -> Outcome:
-    resource = {
+    return site.map_line(json.dumps(_coded(loinc) | {"valueQuantity": quantity}).encode())
+
+
+def _coded(loinc: str) -> dict[str, Any]:
+    return {
         "resourceType": "Observation",
         "id": "m1",
         "status": "final",
         "code": {"coding": [{"system": "http://loinc.org", "code": loinc}]},
         "subject": {"reference": "Patient/p1"},
         "effectiveDateTime": "2026-03-02T09:10:00Z",
-        "valueQuantity": quantity,
     }
-    return site.map_line(json.dumps(resource).encode())
 
 
 def value(loinc: str, **quantity: Any) -> tuple[float, str | None, list[str]]:
@@ -176,6 +179,17 @@ def test_a_fraction_becomes_percent_where_the_code_says_so(code: str, number: fl
     assert problem("8289-1", value=number, unit=unit) is Reason.UNIT_MISMATCH
 
 
+def test_a_number_in_another_quantity_s_unit_is_left_out() -> None:
+    """A percentile under the code of a body mass index: measured, and no index."""
+    (record,) = measured("39156-5", value=85, unit="%").records
+    content, provenance = json.loads(record.content), json.loads(b"{" + record.provenance + b"}")
+    assert content.keys().isdisjoint({"value", "unit", "raw_value", "raw_unit"})
+    assert (content["absent"], provenance["flags"]) == ("OT", ["unit-of-another"])
+    assert problem("39156-5", value=85, unit="cm") is Reason.UNIT_MISMATCH
+    said = json.dumps(_coded("39156-5") | {"valueString": "85 %"}).encode()
+    assert "value" not in json.loads(SITE.map_line(said).records[0].content)
+
+
 def test_scales_are_of_codes_that_have_a_row() -> None:
     """A line for a code without a unit would do nothing."""
     assert set(_scales()) <= set(unit_table())
@@ -196,7 +210,7 @@ def test_the_sites_own_word_stands_above_the_table() -> None:
     assert json.loads(record.content)["value"] == 0.198
 
 
-@settings(max_examples=300)
+@settings(max_examples=some(300))
 @given(st.text(max_size=20))
 def test_any_text_is_a_listed_unit_or_none(text: str) -> None:
     """Whatever is read as a unit is one that may leave."""

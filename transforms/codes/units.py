@@ -86,6 +86,8 @@ class UnitRow(NamedTuple):
 
 
 SAME = Conversion(Decimal(1), Decimal(0))
+ANOTHERS = Conversion(Decimal(0), Decimal(0))
+"""Of numbers in a unit of another quantity than the code's, as a percentile is under the code of a body mass index: none can be turned."""
 
 
 class UnitFault(Exception):
@@ -107,9 +109,12 @@ def unit_table() -> dict[str, UnitRow]:
 
 
 def _scales() -> defaultdict[str, dict[str, Conversion]]:
-    """`scales.csv`: code → unit → how its values turn into the code's unit."""
+    """`scales.csv`: code → unit → how its values turn into the code's unit; without a factor they are another quantity's."""
     found: defaultdict[str, dict[str, Conversion]] = defaultdict(dict)
     for row in _rows("scales.csv"):
+        if not row["factor"]:
+            found[row["code"]][row["from"]] = ANOTHERS
+            continue
         holds = (Decimal(row["least"]), Decimal(row["most"])) if row["least"] else None
         flags = ("moles-to-mass",) if holds and row["from"].endswith("mol/L") else ()
         found[row["code"]][row["from"]] = Conversion(Decimal(row["factor"]), Decimal(row["offset"]), holds, flags)

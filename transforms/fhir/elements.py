@@ -70,6 +70,12 @@ class Quantity(Struct, gc=False):
     comparator: str | None = None
 
 
+class Stated(Quantity, gc=False):
+    """Quantity that may say, beside its value, that it has none: a form's empty field, exported as 0."""
+
+    extension: Raw = None  # type: ignore[assignment]
+
+
 class Period(Struct, gc=False):
     """Period."""
 

@@ -8,7 +8,8 @@ from schemas.problems import Reason
 from transforms.codes.dose_units import COUNTED, dose_unit
 from transforms.codes.spellings import is_listed, spelled
 from transforms.codes.units import SAME, UnitFault, conversion, without_annotations
-from transforms.fhir.elements import Quantity, Unusable, plain, text_of
+from transforms.fhir.elements import Quantity, Stated, Unusable, plain, text_of
+from transforms.rules.concepts import says_absent
 from transforms.rules.declaring import Found
 from transforms.rules.schedules import PERIOD_UNITS, TIMES
 from transforms.rules.setting import Setting
@@ -22,8 +23,8 @@ _DIGITS = Context(prec=10)
 class Ratio(Struct, gc=False):
     """Ratio: so much in so long, or in so much of something else."""
 
-    numerator: Quantity | None = None
-    denominator: Quantity | None = None
+    numerator: Stated | None = None
+    denominator: Stated | None = None
 
 
 def amount_per(source: Ratio | None, value: str, unit: str, setting: Setting) -> Found:
@@ -39,13 +40,15 @@ def amount_per(source: Ratio | None, value: str, unit: str, setting: Setting) ->
     return Found({value: plain(turned), unit: f"{over.values[unit]}/{said}"}, over.flags)
 
 
-def _denominator(source: Quantity, setting: Setting) -> tuple[Decimal, str] | None:
+def _denominator(source: Stated, setting: Setting) -> tuple[Decimal, str] | None:
     """The number and the unit of a ratio's lower part; one where it says none; None where it cannot be read."""
+    if says_absent(source):
+        return None
     written = (text_of(source.code) or text_of(source.unit)).lower()
     if time := written if written in PERIOD_UNITS else TIMES.get(written):
-        source = Quantity(source.value, unit=time, comparator=source.comparator)
+        source = Stated(source.value, unit=time, comparator=source.comparator)
     found = amount(
-        Quantity(source.value or Raw(b"1"), source.unit, source.system, source.code, source.comparator),
+        Stated(source.value or Raw(b"1"), source.unit, source.system, source.code, source.comparator),
         "value",
         "unit",
         setting,
@@ -56,10 +59,12 @@ def _denominator(source: Quantity, setting: Setting) -> tuple[Decimal, str] | No
     return (number, str(found.values["unit"])) if number > 0 else None
 
 
-def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> Found:
+def amount(source: Stated | None, value: str, unit: str, setting: Setting) -> Found:
     """An amount of a medicine, in a unit of the closed lists; another one leaves it out, flagged."""
     if source is None or source.value is None or bytes(source.value) == b"null":
         return Found()
+    if says_absent(source):
+        return Found({}, (f"{value.replace('_', '-')}-unreadable",))
     try:
         written, flags = number_in(source)
     except Unusable:
@@ -94,10 +99,12 @@ def _unit_of(source: Quantity, setting: Setting) -> Given:
     return Given(form, form, () if form == (code or text) else ("unit-repaired",), mapped=True)
 
 
-def days_of(source: Quantity | None, name: str, setting: Setting) -> Found:
+def days_of(source: Stated | None, name: str, setting: Setting) -> Found:
     """A duration in days; one in another unit is left out, flagged."""
     if source is None or source.value is None or bytes(source.value) == b"null":
         return Found()
+    if says_absent(source):
+        return Found({}, (f"{name.replace('_', '-')}-unreadable",))
     try:
         written, flags = number_in(source)
         turn = conversion(without_annotations(_time_unit(source, setting)), "d")

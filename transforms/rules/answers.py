@@ -33,6 +33,7 @@ from transforms.rules.setting import Setting
 from transforms.rules.texts import string_of
 
 _EMPTY = frozenset({b"null", b'""', b"{}", b"[]"})
+_says = re.compile(rb'"(?:reference|identifier|display)"').search
 _encode = msgspec.json.Encoder().encode
 _ABSENT: Any = None
 _LONGEST_NUMBER = 99_999
@@ -454,12 +455,11 @@ def reporter(
     """Reference to who said it → the word for who it is to the patient in the field `of`: themselves, for them, by profession."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        source = decode(raw, Reference | None) or Reference()
-        kind = kind_of(source)
+        kind = kind_of(source := decode(raw, Reference | None) or Reference())
         if kind == "Patient" and (who := reference_id(source, "Patient")) is not None and companion:
             themselves = who == reference_id(decode(companion, Reference | None), "Patient")
             return Found({name: own if themselves else other})
-        return Found({name: words.get(kind)})
+        return Found({name: words.get(kind)}, dropped=("",) if not kind and _says(raw) else ())
 
     return Rule((name,), read, needs=of)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from schemas.problems import Reason
 from transforms.codes.systems import ACT_CODE, NOT_A_CODE, known_systems, repaired_system
@@ -91,9 +91,36 @@ def codings(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found, flags = gathered(concepts_of(raw), setting)
+        if not (found or flags):
+            return unread_concepts(raw)
         return Found({name: found}, tuple(flags))
 
     return Rule((name,), read)
+
+
+class _Named(Struct, gc=False):
+    code: Scalar = None
+    display: Scalar = None
+
+
+class _Naming(Struct, gc=False):
+    coding: list[_Named | None] | _Named | None = None
+
+
+def unread_concepts(raw: bytes) -> Found:
+    """What concepts say that gave no coding: words beside no code are withheld, what has no form of a concept is left out."""
+    members = decode(raw, list[dict[str, Raw] | None] | dict[str, Raw] | None) or []
+    for each in members if isinstance(members, list) else [members]:
+        if each and _CONCEPT.isdisjoint(each):
+            return Found(dropped=("",))
+    told = decode(raw, list[_Naming | None] | _Naming | None) or []
+    concepts = [each for each in (told if isinstance(told, list) else [told]) if each is not None]
+    named = [one for each in concepts for one in (each.coding if isinstance(each.coding, list) else [each.coding])]
+    worded = any(one and text_of(one.display) and not text_of(one.code) for one in named)
+    return Found(flags=("text-withheld",)) if worded else NOTHING
+
+
+_CONCEPT = frozenset({"coding", "text", "extension", "id", "_text", "_coding"})
 
 
 class _Contained(Struct, gc=False):
@@ -150,7 +177,7 @@ def one_of(
         if not said.isdisjoint(undone):
             raise Unusable(Reason.NOT_A_FACT)
         code = next((code for code in allowed if code in said), None)
-        if code is None and (any(given) or (modifier and _otherwise_said(raw))):
+        if code is None and (any(given) or _otherwise_said(raw)):
             if unclear is None:
                 raise Unusable(Reason.INVALID_FIELD)
             return Found({name: unclear}, dropped=("",))
@@ -318,12 +345,19 @@ def null_flavour(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         as_code = raw[:1] == b'"'
-        reasons = [text_of(decode(raw, str))] if as_code else [text_of(each.code) for each in concept_of(raw).codings]
+        reasons = [text_of(decode(raw, str))] if as_code else _reasons(raw)
         if not MASKED.isdisjoint(reasons):
             raise Unusable(Reason.PARTIAL_ANSWER)
         return Found({name: null_flavour_of(reasons)}, repaired=as_code)
 
     return Rule((name,), read)
+
+
+def _reasons(raw: bytes) -> list[str]:
+    """The codes of a concept; of one without any, its words."""
+    concept = concept_of(raw)
+    codes = [code for each in concept.codings if (code := text_of(each.code))]
+    return codes or ([text_of(concept.text)] if text_of(concept.text) else _displays(raw))
 
 
 def coded_found(

@@ -17,6 +17,7 @@ from transforms.fhir.elements import (
     Concept,
     ConceptOrCoding,
     Concepts,
+    Stated,
     decode,
     text_of,
 )
@@ -177,15 +178,29 @@ def _fitting(usable: Iterable[tuple[str | None, str]], systems: tuple[str, ...])
     return []
 
 
-_ABSENCE = re.compile(rb'"url"\s*:\s*"[^"]*/data-absent-reason"\s*,\s*"valueCode"\s*:\s*"([a-z-]+)"')
-_ABSENCE_FIRST = re.compile(rb'"valueCode"\s*:\s*"([a-z-]+)"\s*,\s*"url"\s*:\s*"[^"]*/data-absent-reason"')
+_URL_OF_ABSENCE = rb'"url"\s*:\s*"[^"]*(?:/data-absent-reason|[nN]ullFlavor)"'
+_WORD_OF_ABSENCE = rb'"value(?:Code|String)"\s*:\s*"([A-Za-z-]+)"'
+_ABSENCES = [
+    re.compile(form)
+    for form in (
+        _URL_OF_ABSENCE + rb"[^{}]*?" + _WORD_OF_ABSENCE,
+        _WORD_OF_ABSENCE + rb"[^{}]*?" + _URL_OF_ABSENCE,
+        _URL_OF_ABSENCE + rb'[^{}]*?"value(?:Coding|CodeableConcept)"\s*:\s*\{[^}]*?"code"\s*:\s*"([A-Za-z-]+)"',
+    )
+]
+"""FHIR's extension, and HL7 v3's null flavour as one; its value as a code, and as others write it."""
 
 
 def absences_in(raw: bytes) -> list[str]:
     """The reasons by which extensions of an element, or of a primitive in it, say that there is no value."""
-    if b"/data-absent-reason" not in raw:
+    if b"/data-absent-reason" not in raw and b"ullFlavor" not in raw:
         return []
-    return [said.decode() for form in (_ABSENCE, _ABSENCE_FIRST) for said in form.findall(raw)]
+    return [said.decode() for form in _ABSENCES for said in form.findall(raw)]
+
+
+def says_absent(source: Stated) -> bool:
+    """Whether a Quantity says, beside its value, why it has none."""
+    return source.extension is not None and bool(absences_in(bytes(source.extension)))
 
 
 def absence_in(raw: bytes) -> bytes | None:
@@ -200,6 +215,7 @@ _OTHER = frozenset({"as-text", "unsupported", "not-a-number", "negative-infinity
 
 def null_flavour_of(reasons: Collection[str]) -> str:
     """PCORnet's null flavour for FHIR's data-absent-reason or v3 NullFlavor, however many say why."""
-    if not UNKNOWN.isdisjoint(reasons):
+    said = {*reasons, *("-".join(each.lower().split()) for each in reasons)}
+    if not UNKNOWN.isdisjoint(said):
         return "UN"
-    return "NI" if _OTHER.isdisjoint(reasons) else "OT"
+    return "NI" if _OTHER.isdisjoint(said) else "OT"

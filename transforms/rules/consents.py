@@ -109,7 +109,7 @@ def _by_provision(name: str) -> Read:
         times = period_found(root.period or Period(), ("start", "start_date"), ("end", "end_date"), setting)
         if times.dropped:  # nobody knows for how long it holds
             raise Unusable(Reason.CONSENT_NOT_UNDERSTOOD, f"period.{times.dropped[0]}")
-        flags = (*flags, *(flag for flag in times.flags if flag == "ends-before-start"))
+        flags = (*flags, *times.flags)
         return _found(name, {scope: said.made(each) for scope, each in decided.items()}, times.values, flags)
 
     return read
@@ -276,16 +276,17 @@ def verified(flag: str, date: str) -> Rule:
         dropped = [f"[{place}].verified" for place, word in enumerate(words) if word not in ("true", "false", "")]
         if not said & {"true", "false"}:
             return Found(dropped=tuple(dropped))
-        days = list[str]()
+        days, flags = list[str](), dict[str, None]()
         for place, each in enumerate(listed):
             try:
                 when = moment_found((each.verificationDate or "").strip(), "utc", "date", setting)
             except Unusable:
                 dropped.append(f"[{place}].verificationDate")
                 continue
+            flags |= dict.fromkeys(when.flags)
             if text_of(each.verified).lower() == "true" and when.values.get("date"):
                 days.append(str(when.values["date"]))
-        return Found({flag: "true" in said, date: max(days, default=None)}, dropped=tuple(dropped))
+        return Found({flag: "true" in said, date: max(days, default=None)}, tuple(flags), dropped=tuple(dropped))
 
     return Rule((flag, date), read)
 

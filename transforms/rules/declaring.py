@@ -219,7 +219,7 @@ def all_of(*rules: Rule) -> Rule:
             tuple(coding for each in found for coding in each.unmapped),
             withdrawn=any(each.withdrawn for each in found),
             repaired=any(each.repaired for each in found),
-            dropped=tuple(path for each in found for path in each.dropped),
+            dropped=tuple(dict.fromkeys(path for each in found for path in each.dropped)),
             beside=tuple(pair for each in found for pair in each.beside),
         )
 

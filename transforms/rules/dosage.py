@@ -8,8 +8,8 @@ from msgspec import Raw, Struct
 from transforms.fhir.elements import (
     CodeableConcept,
     Period,
-    Quantity,
     Scalar,
+    Stated,
     Unusable,
     decode,
     falls,
@@ -62,15 +62,15 @@ WHEN = frozenset(
 
 
 class _Range(Struct, gc=False):
-    low: Quantity | None = None
-    high: Quantity | None = None
+    low: Stated | None = None
+    high: Stated | None = None
 
 
 class _DoseAndRate(Struct, gc=False):
     type: CodeableConcept | None = None
-    doseQuantity: Quantity | None = None
+    doseQuantity: Stated | None = None
     doseRange: _Range | None = None
-    rateQuantity: Quantity | None = None
+    rateQuantity: Stated | None = None
     rateRange: _Range | None = None
     rateRatio: Ratio | None = None
 
@@ -83,7 +83,7 @@ class _DoseAndRate(Struct, gc=False):
 
 class _Repeat(Struct, gc=False):
     boundsPeriod: Period | None = None
-    boundsDuration: Quantity | None = None
+    boundsDuration: Stated | None = None
     boundsRange: _Range | None = None
     count: Raw = _ABSENT
     countMax: Raw = _ABSENT
@@ -117,7 +117,7 @@ class _Dosage(Struct, gc=False):
     maxDosePerPeriod: Raw = _ABSENT
     maxDosePerAdministration: Raw = _ABSENT
     maxDosePerLifetime: Raw = _ABSENT
-    doseQuantity: Quantity | None = None
+    doseQuantity: Stated | None = None
     """STU3's."""
     doseRange: _Range | None = None
 
@@ -322,7 +322,7 @@ def _most(step: _Step, source: _Dosage) -> None:
         (source.maxDosePerAdministration, "max_dose"),
         (source.maxDosePerLifetime, "max_dose_lifetime"),
     ):
-        step.add(amount(step.read(raw, Quantity | None, "dose-unreadable"), name, f"{name}_unit", step.setting))
+        step.add(amount(step.read(raw, Stated | None, "dose-unreadable"), name, f"{name}_unit", step.setting))
     most = step.read(source.maxDosePerPeriod, Ratio | None, "dose-unreadable")
     step.add(amount_per(most, "max_dose_period", "max_dose_period_unit", step.setting))
 
@@ -380,6 +380,9 @@ def _period_unit(step: _Step, said: str) -> str | None:
     return unit
 
 
+_HOW_OFTEN = ("frequency", "times_of_day", "days_of_week", "when")
+
+
 def _schedule(step: _Step, concept: CodeableConcept | None) -> None:
     """A schedule's name says how often, where the timing does not."""
     named = [text_of(coding.code).upper() for coding in concept.codings] if concept else []
@@ -387,6 +390,8 @@ def _schedule(step: _Step, concept: CodeableConcept | None) -> None:
     if code is None and concept is not None and (text := " ".join(text_of(concept.text).lower().split())):
         code = SPOKEN.get(text.replace("-", " "))
         step.flags.append("text-withheld" if code is None else "from-text")
+    elif code is None and any(named) and not any(map(step.values.get, _HOW_OFTEN)):
+        step.flags.append("timing-unreadable")  # a schedule of the hospital's own
     step.values["timing_code"] = code
     if code is not None and "period_unit" in step.values and not as_often(step.values, SCHEDULES[code]):
         step.flags.append("dosage-contradictory")

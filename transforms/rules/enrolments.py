@@ -100,7 +100,7 @@ def status_history(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found: list[dict[str, str]] = []
-        dropped: list[str] = []
+        dropped, flags = list[str](), dict[str, None]()
         listed = decode(raw, list[_Had | None] | _Had | None) or []
         for place, entry in enumerate(listed if isinstance(listed, list) else [listed]):
             if entry is None:
@@ -112,9 +112,10 @@ def status_history(name: str) -> Rule:
                 continue
             times = period_found(entry.period or Period(), ("start", "start_date"), ("end", "end_date"), setting)
             dropped += [f"[{place}].period.{end}" for end in times.dropped]
+            flags |= dict.fromkeys(times.flags)
             found.append({"status": status} | {field: value for field, value in times.values.items() if value})
         in_order = sorted(found, key=lambda had: (had.get("start_date", ""), had.get("start", ""), sorted(had.items())))
-        return Found({name: in_order}, dropped=tuple(dropped))
+        return Found({name: in_order}, tuple(flags), dropped=tuple(dropped))
 
     return Rule((name,), read)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 
 from msgspec import Raw, Struct
 
@@ -24,23 +25,53 @@ def link(name: str, resource_type: str) -> Rule:
     """Reference → the record id of the resource it names; none where that cannot be told."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        named = reference_id(decode(raw, Reference | None), resource_type)
+        source: Reference | None = decode(raw, Reference | None)
+        named = reference_id(source, resource_type)
         if named is None:
-            return NOTHING
+            return Found(dropped=lead_nowhere(raw, (resource_type,)))
         return Found({name: hexadecimal(b"r-", setting.pseudonyms.ref(resource_type, named) + WHOLE)})
 
     return Rule((name,), read, usual=link_cut(resource_type))
+
+
+def linked(
+    raw: bytes, resource_types: tuple[str, ...], setting: Setting, *, typed: bool = False
+) -> tuple[list[str], tuple[str, ...]]:
+    """The record ids of what References name, of these types (`typed`: of those that say so), and the paths of those that lead nowhere."""
+    listed = references_in(raw)
+    asked = [each for each in listed if kind_of(each) in resource_types] if typed else listed
+    named = named_of(asked, resource_types)
+    found = sorted({hexadecimal(b"r-", setting.pseudonyms.ref(*each) + WHOLE) for each in named})
+    return found, () if len(named) == len(listed) else lead_nowhere(raw, resource_types, typed=typed)
+
+
+def lead_nowhere(
+    raw: bytes, resource_types: tuple[str, ...], path: str = "", *, typed: bool = False
+) -> tuple[str, ...]:
+    """The paths of those References that may be of these types and say something, but name nothing that a record could be of.
+
+    They are contained, told by a business identifier or in words, or hold in one Bundle alone.
+    """
+    if raw[:1] == b"[":
+        inside = enumerate(decode(raw, list[Raw]))
+        each = [lead_nowhere(bytes(one), resource_types, f"{path}[{place}]", typed=typed) for place, one in inside]
+        return tuple(chain.from_iterable(each))
+    source: Reference | None = decode(raw, Reference | None)
+    kind = kind_of(source) if source is not None else "?"
+    if source is None or kind not in ("", *resource_types):
+        return ()
+    if (kind or not typed) and reference_id(source, kind or resource_types[0]) is not None:
+        return ()
+    says = bool(source.reference) or b'"identifier"' in raw or b'"display"' in raw
+    return (path,) if says else ()
 
 
 def links(name: str, *resource_types: str) -> Rule:
     """List of References (or one) → the record ids of the resources they name, of these types; others name no record."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found = {
-            hexadecimal(b"r-", setting.pseudonyms.ref(resource_type, named) + WHOLE)
-            for resource_type, named in named_by(raw, resource_types)
-        }
-        return Found({name: sorted(found)})
+        found, lost = linked(raw, resource_types, setting)
+        return Found({name: found}, dropped=lost)
 
     return Rule((name,), read)
 
@@ -49,8 +80,8 @@ def typed_links(name: str, *resource_types: str) -> Rule:
     """List of References to anything (or one) → the record ids of those that say they are of these types."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        typed = [each for each in references_in(raw) if kind_of(each) in resource_types]
-        return Found({name: record_ids(typed, resource_types, setting)})
+        found, lost = linked(raw, resource_types, setting, typed=True)
+        return Found({name: found}, dropped=lost)
 
     return Rule((name,), read)
 
@@ -63,12 +94,6 @@ def typed_pseudonym(name: str, resource_type: str) -> Rule:
         return Found({name: hexadecimal(b"h-", setting.pseudonyms.ref(*typed[0]))}) if typed else NOTHING
 
     return Rule((name,), read)
-
-
-def record_ids(references: Iterable[Reference], resource_types: tuple[str, ...], setting: Setting) -> list[str]:
-    """The ids of the records that References name, of these types."""
-    named = named_of(references, resource_types)
-    return sorted({hexadecimal(b"r-", setting.pseudonyms.ref(*each) + WHOLE) for each in named})
 
 
 class _Extension(Struct, gc=False):

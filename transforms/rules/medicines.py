@@ -12,9 +12,9 @@ from transforms.codes.no_known import says_none, says_none_in_words
 from transforms.fhir.elements import (
     CodeableConcept,
     Period,
-    Quantity,
     Reference,
     Scalar,
+    Stated,
     Unusable,
     decode,
     number_of,
@@ -220,8 +220,8 @@ def dispense() -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, _Dispense | None) or _Dispense()
         parts = [
-            _part("expectedSupplyDuration", source, Quantity, lambda each: days_of(each, "days_supply", setting)),
-            _part("quantity", source, Quantity, lambda each: amount(each, "quantity", "quantity_unit", setting)),
+            _part("expectedSupplyDuration", source, Stated, lambda each: days_of(each, "days_supply", setting)),
+            _part("quantity", source, Stated, lambda each: amount(each, "quantity", "quantity_unit", setting)),
             _refills(source.numberOfRepeatsAllowed),
         ]
         if not ends(companion, setting):
@@ -279,7 +279,7 @@ def supply(name: str) -> Rule:
     """Quantity of time → days."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        return days_of(decode(raw, Quantity | None), name, setting)
+        return days_of(decode(raw, Stated | None), name, setting)
 
     return Rule((name,), read)
 
@@ -288,7 +288,7 @@ def amount_of(value: str, unit: str, *, unknown: str = "") -> Rule:
     """Quantity of a medicine → the amount, in UCUM or a countable form; a number that says it is not known is none."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found = amount(decode(raw, Quantity | None), value, unit, setting)
+        found = amount(decode(raw, Stated | None), value, unit, setting)
         if unknown and bytes(found.values.get(value, b"")).decode() == unknown:
             return Found(flags=("dose-unknown",))
         return found
@@ -311,12 +311,12 @@ def given_dosage() -> Rule:
         source = decode(raw, _Given | None) or _Given()
         several = source.rateQuantity is not None and source.rateRatio is not None
         rates = [
-            _part("rateQuantity", source, Quantity, lambda each: amount(each, "rate", "rate_unit", setting)),
+            _part("rateQuantity", source, Stated, lambda each: amount(each, "rate", "rate_unit", setting)),
             _part("rateRatio", source, Ratio, lambda each: amount_per(each, "rate", "rate_unit", setting)),
         ]
         found = _together(
             [
-                _part("dose", source, Quantity, lambda each: amount(each, "dose", "dose_unit", setting)),
+                _part("dose", source, Stated, lambda each: amount(each, "dose", "dose_unit", setting)),
                 *([Found(flags=("several-rates",))] if several else rates),
                 _part("route", source, CodeableConcept, lambda each: _route(each, setting)),
             ]

@@ -8,9 +8,11 @@ from msgspec import Raw, Struct
 
 from schemas.problems import Reason
 from transforms.codes.spellings import is_listed
+from transforms.codes.units import ANOTHERS
 from transforms.fhir.elements import (
     Quantity,
     Scalar,
+    Stated,
     Unusable,
     decode,
     falls,
@@ -18,7 +20,7 @@ from transforms.fhir.elements import (
     plain,
     text_of,
 )
-from transforms.rules.concepts import absences_in, null_flavour_of
+from transforms.rules.concepts import absences_in, null_flavour_of, says_absent
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.refusals import not_masked, understood
 from transforms.rules.setting import Setting
@@ -65,6 +67,8 @@ def quantity(
         manner = manner_of(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
+        if manner.turn is ANOTHERS:
+            return Found({absent: "OT"}, ("unit-of-another",))
         if may_be_somebodys(written, manner):
             return Found({absent: "OT"}, ("number-withheld",))
         written, shortened = to_three_digits(written, manner)
@@ -90,8 +94,8 @@ def _bounded(source: Quantity) -> Quantity:
 
 
 class _Range(Struct, gc=False):
-    low: Quantity | None = None
-    high: Quantity | None = None
+    low: Stated | None = None
+    high: Stated | None = None
     appliesTo: Raw = None  # type: ignore[assignment]
     age: Raw = None  # type: ignore[assignment]
 
@@ -103,6 +107,8 @@ def value_range(*, low: str, high: str, unit: str, absent: str, unit_of: str) ->
         source = decode(raw, _Range | None) or _Range()
         if any(map(_withheld, (source.low, source.high))):
             return Found({absent: "OT"}, ("number-withheld",))
+        if any(end is not None and end.value is not None and says_absent(end) for end in (source.low, source.high)):
+            return replace(not_masked(raw, {absent: null_flavour_of(absences_in(raw))}), flags=("several:value[x]",))
         found = _ends(source, (low, high, unit), companion, setting)
         return found if found.values else Found({absent: "NI"}, found.flags)
 

@@ -55,6 +55,8 @@ _DAYS = {"s": 1 / 86_400, "min": 1 / 1440, "h": 1 / 24, "d": 1, "wk": 7, "mo": 3
 
 def as_often(told: dict[str, Any], schedule: tuple[int, int, str]) -> bool:
     """Whether a timing says as often as a schedule, as far as it says so: twice a day is every twelve hours."""
+    if not {"frequency", "period"} <= told.keys():
+        return True
     frequency, period = (float(bytes(told[name])) for name in ("frequency", "period"))
     if not (frequency and period and told["period_unit"]):
         return True

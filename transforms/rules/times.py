@@ -280,7 +280,7 @@ def period_found(
     dropped: tuple[str, ...] = ()
     moments: list[tuple[str | None, str]] = []
     for names, text, path in ((start, source.start, "start"), (end, source.end, "end")):
-        if not names or not text:
+        if not names or not (text := (text or "").strip()):
             continue
         try:
             found = moment_found(text, "utc", "date", setting, past=past and path == "start")

@@ -9,6 +9,7 @@ from schemas.problems import Reason
 from transforms.codes.spellings import is_listed, spelled
 from transforms.codes.systems import LOINC, UCUM, repaired_system
 from transforms.codes.units import (
+    ANOTHERS,
     SAME,
     Conversion,
     UnitFault,
@@ -238,13 +239,15 @@ def in_unit(written: str, manner: Manner) -> tuple[Raw, tuple[str, ...]]:
     """The value in its code's unit, and what was noticed. Without a unit it stands as written, and is judged no less.
 
     Raises Unusable for a number that can be none of its unit where the code is of another kind of quantity: `99 mmol/L` of a
-    glucose that is coded as a mass was measured in mg/dL.
+    glucose that is coded as a mass was measured in mg/dL; a percentile is no index.
     """
     flags = manner.flags
     if manner.row is None:
         return plain(written), flags
     value = Decimal(written)
     if manner.turn is not SAME:
+        if manner.turn is ANOTHERS:
+            raise Unusable(Reason.UNIT_MISMATCH, "value")
         if (holds := manner.turn.holds) is not None and not holds[0] <= value <= holds[1]:
             raise Unusable(Reason.UNIT_MISMATCH, "value")
         value = manner.turn.of(value)

@@ -19,10 +19,10 @@ from transforms.fhir.elements import (
 )
 from transforms.mapped import WHOLE
 from transforms.privacy.pseudonyms import hexadecimal
-from transforms.rules.codes import one_of
+from transforms.rules.codes import one_of, unread_concepts
 from transforms.rules.concepts import concept_of, concepts_of, gathered, usable_codings
 from transforms.rules.declaring import Found, Rule
-from transforms.rules.links import KINDS, kind_of, known_by, named_by, named_of, record_ids, references_in
+from transforms.rules.links import KINDS, kind_of, known_by, linked, named_by, named_of, references_in
 from transforms.rules.setting import Setting
 from transforms.rules.texts import string_of
 from transforms.rules.times import moment_found, period_found
@@ -52,6 +52,10 @@ def codings_in(name: str, member: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         concepts = [concept for each in _members(raw, member) for concept in concepts_of(each)]
         codings, flags = gathered(concepts, setting)
+        if not (codings or flags):
+            unread = [unread_concepts(each) for each in _members(raw, member)]
+            flags = [flag for each in unread for flag in each.flags]
+            return Found(flags=tuple(dict.fromkeys(flags)), dropped=(member,) * any(each.dropped for each in unread))
         return Found({name: codings}, tuple(flags))
 
     return Rule((name,), read)
@@ -89,9 +93,9 @@ def links_in(name: str, member: str, *resource_types: str) -> Rule:
     """List of elements → the record ids of the resources that one member names, of those that say they are of these types."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        named = [reference for each in _members(raw, member) for reference in references_in(each)]
-        typed = [reference for reference in named if kind_of(reference) in resource_types]
-        return Found({name: record_ids(typed, resource_types, setting)})
+        each = [linked(inner, resource_types, setting, typed=True) for inner in _members(raw, member)]
+        found = sorted({one for ids, _ in each for one in ids})
+        return Found({name: found}, dropped=tuple([f"{member}{path}" for _, lost in each for path in lost]))
 
     return Rule((name,), read)
 

@@ -31,7 +31,7 @@ KEPT_FOR = timedelta(days=30)
 FAILURES, WITHIN = 3, timedelta(days=1)
 """Failed exports after which no other is begun, until the first of them is that old."""
 OWED = 20
-STATUSES = (200, 202, 400, 408, 409, 422, 429, *range(500, 600))
+STATUSES = (200, 202, 400, 408, 409, 422, 423, 425, 429, *range(500, 600))
 _AWAY = frozenset({502, 503, 504})
 """What is said in front of a server that is not there."""
 _DELETED = (200, 202, 204, 404, 410)

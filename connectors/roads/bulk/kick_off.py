@@ -196,9 +196,9 @@ class KickOff:
             if answer.status not in (409, 429):
                 return answer
             self.in_the_way = self._named_job(answer)
-            if self.in_the_way or answer.status == 409:
-                break
             asked = pause_after(answer.headers.get("Retry-After", ""), self.client.clock())
+            if self.in_the_way or (answer.status == 409 and asked is None):
+                break
             pause = USUAL_PAUSE if asked is None else asked
             self.client.patience.waits(f"the server takes no further export now ({answer.status})", pause)
             self.client.sleep(pause)

@@ -8,15 +8,11 @@ from math import isfinite
 from pathlib import Path
 
 from schemas.errors import OperatorError
-from schemas.given_files import given_table
+from schemas.given_files import given_table, layout
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 """How files say that there is no value; in any case of letters."""
 WORKBOOK = "PK\x03\x04"
-MARKS = (",", ";", "\t", "|")
-"""What may stand between cells."""
-SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t|]*')
-"""Excel's line above a header."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 """Of these alone nobody could say what the comma is."""
@@ -75,7 +71,7 @@ def read_rows(path: Path, columns: Sequence[str], why: str) -> list[Row]:
         if text.startswith(WORKBOOK):
             raise OperatorError(f"{path}: is a workbook or an archive, not CSV", "Save its sheet as CSV in UTF-8.")
         lines = text.splitlines(keepends=True)
-        mark, start = _layout(lines, columns)
+        mark, start = layout(lines, columns)
         rows = list(_rows(path, lines[start:], start, mark, columns, why))
     if not rows:
         raise OperatorError(f"{path}: there is no row below the header", f"Give rows of {', '.join(columns)}.")
@@ -104,17 +100,6 @@ def _rows(path: Path, lines: Sequence[str], start: int, mark: str, columns: Sequ
                 "Give a cell a column; put a text with a comma between quotation marks.",
             )
         yield Row(path, line, {column: cells[place].strip() for column, place in places.items()})
-
-
-def _layout(lines: Sequence[str], columns: Sequence[str]) -> tuple[str, int]:
-    """What stands between cells, and how many lines above the header: blank ones, and Excel's own that names the mark. Without it, the
-    mark by which the header has the columns; else the first that stands in it."""
-    start = next((at for at, line in enumerate(lines) if line.strip(" \r\n" + "".join(MARKS))), 0)
-    header = lines[start] if lines else ""
-    if named := SEPARATOR.fullmatch(header.strip("\r\n")):
-        return named[1], start + 1
-    fitting = (mark for mark in MARKS if {*columns} <= {cell.strip(' "\r\n').lower() for cell in header.split(mark)})
-    return next(fitting, next((mark for mark in MARKS if mark in header), ",")), start
 
 
 def _check(path: Path, line: int, names: Sequence[str], columns: Sequence[str], why: str) -> None:

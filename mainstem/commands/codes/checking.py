@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mainstem.config.site_mapper import read_code_map
 from schemas.given_files import given_table
 from transforms import CodeMapRow
-from transforms.codes.code_map import raw_rows
+from transforms.codes.code_map import is_bare_oid, raw_rows
 from transforms.codes.forms import code_fault
 from transforms.codes.kinds import words_of
 from transforms.codes.spellings import is_listed
@@ -60,7 +60,7 @@ def _row_remarks(line: int, row: CodeMapRow) -> Iterator[Remark]:
     if missing:
         yield Remark(line, True, f"{', '.join(missing)} to be filled in; a line that stays open is to be taken out")
         return
-    if row.system.strip() and repaired_system(row.system) is None:
+    if row.system.strip() and repaired_system(row.system) is None and not is_bare_oid(row.system):
         yield Remark(line, True, f"system '{row.system}' is no URI; leave it empty where the source names none")
     target, code = repaired_system(row.target_system), row.target_code.strip()
     if target is None:

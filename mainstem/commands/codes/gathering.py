@@ -17,6 +17,7 @@ from schemas.outcomes import RECORD_TYPES, record_type_of
 from schemas.problems import Problem, Reason
 from transforms import Mapper
 from transforms.codes.code_map import CodeMap, code_map
+from transforms.codes.dose_units import dose_unit
 from transforms.codes.kinds import target_of as word_target
 from transforms.codes.systems import CPT, CVX, ICD10CM, LOINC, RXNORM, SNOMED, UCUM, repaired_system
 from transforms.mapped import REF_BYTES
@@ -28,6 +29,13 @@ TEXTS = 3
 UNMAPPED = "code-unmapped"
 _REFUSED = frozenset({Reason.MISSING_CODE, Reason.BAD_CODE})
 _UNITS = frozenset({Reason.UNKNOWN_UNIT, Reason.UNIT_CONTRADICTED})
+_OF_MEDICINES = frozenset(
+    {"MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement", "Immunization"}
+)
+_AMOUNTS = frozenset(
+    {"quantity", "dose", "doseQuantity", "rateQuantity", "maxDosePerAdministration", "maxDosePerLifetime", "numerator"}
+    | {"low", "high"}
+)
 _WORDS_FOR = {"enrolment": "registry", "consent": "consent"}
 """Record types that want a word of the network's instead of a code."""
 _SAYS_FOR_WHAT = frozenset({"Consent.scope", "Consent.provision.purpose"})
@@ -188,9 +196,12 @@ class _Lines:
                 self._name(coding, concept.get("text"))
         if name == "Observation":
             for quantity in _quantities(resource):
-                if not self._mapper.is_unit(msgspec.json.encode(quantity)):
-                    self._count_unit(name, resource, quantity)
+                self._count_unit(name, resource, quantity)
             self._count_parts(name, resource)
+        if name in _OF_MEDICINES:
+            for quantity in _amounts(resource):
+                if not any(dose_unit(str(quantity.get(key) or "")) for key in ("code", "unit")):
+                    self._count_unit(name, resource, quantity)
         if name == "Encounter":
             self._name(resource.get("class"), None)
         for asked in (*_questions(resource), *_answers(resource)) if name.startswith("Questionnaire") else ():
@@ -325,6 +336,18 @@ def _quantities(resource: Json) -> Iterator[Json]:
     for each in (resource, *_listed(resource.get("component"))):
         if isinstance(quantity := each.get("valueQuantity"), dict):
             yield quantity
+
+
+def _amounts(value: Any, name: str = "") -> Iterator[Json]:
+    """The amounts in a resource about a medicine, wherever they stand; times and how often are none."""
+    if isinstance(value, dict):
+        if name in _AMOUNTS and "value" in value:
+            yield value
+        for inner_name, inner in value.items():
+            yield from _amounts(inner, inner_name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _amounts(inner, name)
 
 
 def _parts_of(resource: Json) -> Iterator[Json]:

@@ -32,6 +32,7 @@ OF_THE_REGISTRY = frozenset({"flags", "arrived", "arrived_date"})
 """What the registry says of any record."""
 SET_ASIDE = frozenset({"id", "site", "subject", "measure", "reason", "since_date", "until_date", "by"})
 How = Literal["<", "<=", ">", ">="]
+Number = int | float | Decimal | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,18 @@ class Field:
         if how not in get_args(How):
             raise ValueError(f"numbers are compared by {', '.join(get_args(How))}, not by {how}")
         return Compare(self, how, Decimal(number), unit)
+
+    def __lt__(self, number: Number) -> Truth:
+        return self.compare("<", str(number))
+
+    def __le__(self, number: Number) -> Truth:
+        return self.compare("<=", str(number))
+
+    def __gt__(self, number: Number) -> Truth:
+        return self.compare(">", str(number))
+
+    def __ge__(self, number: Number) -> Truth:
+        return self.compare(">=", str(number))
 
     def within(self, lowest: str, highest: str) -> Truth:
         """The number that is written there lies between two others, both included; unknown where it has none."""
@@ -317,6 +330,11 @@ class Pick:
     def event(self) -> Row:
         """The event, to ask about it."""
         return Row(self)
+
+    @property
+    def value(self) -> Field:
+        """Its number."""
+        return self.event.value
 
     def exists(self) -> Truth:
         """There is one."""

@@ -62,6 +62,11 @@ def not_(truth: Truth) -> Truth:
     return Not(truth)
 
 
+def unless(truth: Truth, *others: Truth) -> Truth:
+    """So, unless any of the others is so; what is unknown of those is no hindrance."""
+    return all_of(truth, not_(Surely(any_of(*others))))
+
+
 def named(name: str, *truths: Truth) -> Named:
     """All of them, under a name."""
     return Named(name, all_of(*truths))

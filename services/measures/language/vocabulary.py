@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from services.measures.language.codes import Codes, CodeSet
+from services.measures.language.columns import NORMALISED
 from services.measures.language.events import THIS, Known, Pick, Series
-from services.measures.language.moments import Between, Moment, Span
+from services.measures.language.moments import KNOWN, Between, Moment, Span
 from services.measures.language.truths import Named, Surely, Truth, any_of, named, not_
 
 NOT_SEEN = ("planned", "cancelled", "entered-in-error")
@@ -80,8 +81,8 @@ def on(moment: Moment) -> Truth:
     return THIS.taking.overlaps(Between(moment, moment))
 
 
-def on_treatment(codes: CodeSet, moment: Moment) -> Truth:
-    """A medicine of the set is taken on that day."""
+def on_treatment(codes: CodeSet, moment: Moment = KNOWN) -> Truth:
+    """A medicine of the set is taken on that day; none given: on the last day of the period that is known."""
     return treatments(codes).where(on(moment)).exist()
 
 
@@ -202,4 +203,10 @@ def died(by: Span) -> Truth:
 
 
 def _coded(series: Series, field: str, codes: tuple[Codes, ...]) -> Series:
-    return series.where(THIS.field(field).coded(*codes)) if codes else series
+    """Of these codes; of a code set of the network's own by the normalised code, where the record type has one."""
+    normalised = any(kind == series.record for kind, _ in NORMALISED)
+    sets = tuple(each for each in codes if normalised and isinstance(each, CodeSet))
+    others = tuple(each for each in codes if each not in sets)
+    asked = [THIS.is_a(*sets)] if sets else []
+    asked += [THIS.field(field).coded(*others)] if others else []
+    return series.where(any_of(*asked)) if asked else series

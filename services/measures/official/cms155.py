@@ -4,7 +4,7 @@ from services.measures.declared import Definition, Populations
 from services.measures.language.codes import LOINC, Code, ValueSet
 from services.measures.language.events import THIS
 from services.measures.language.moments import PERIOD
-from services.measures.language.truths import Named, Truth, any_of, named
+from services.measures.language.truths import Named, Surely, Truth, any_of, named
 from services.measures.language.vocabulary import age_at, has_result
 from services.measures.official.cms165 import PREGNANCY
 from services.measures.official.common import HOME_CARE, OFFICE, TELEPHONE, hospice
@@ -24,6 +24,9 @@ ACTIVITY = ValueSet("2.16.840.1.113883.3.464.1003.118.12.1035", "Counseling for 
 # US Core: the profile of BMI is known by the first, that of the percentile by the second.
 BMI = (Code(LOINC, "39156-5", "body mass index"), Code(LOINC, "59576-9", "BMI percentile for age and sex"))
 HEIGHT, WEIGHT = Code(LOINC, "8302-2", "body height"), Code(LOINC, "29463-7", "body weight")
+
+LEFT_OUT = ("text-withheld", "value-type-withheld", "number-withheld", "unit-of-another")
+"""Flags of results whose value stays at the site."""
 
 
 def definition(edition: Edition) -> Definition:
@@ -67,7 +70,9 @@ def _numerators(edition: Edition) -> tuple[Named, Named, Named]:
 
 
 def _measured(*codes: Code) -> Truth:
-    of_period = observed(*codes).where(THIS.field("status").one_of(*FINAL), has_result())
+    """As published with any value, also one that our records leave out."""
+    left_out = Surely(THIS.field("flags").one_of(*LEFT_OUT))
+    of_period = observed(*codes).where(THIS.field("status").one_of(*FINAL), any_of(has_result(), left_out))
     return of_period.where(THIS.effective.during(PERIOD)).exist()
 
 

@@ -6,7 +6,7 @@ from services.measures.declared import Definition, Populations
 from services.measures.language.codes import LOINC, SNOMED, Code, ValueSet
 from services.measures.language.events import OTHER, THIS, Pick, Series
 from services.measures.language.moments import PERIOD
-from services.measures.language.truths import Named, Truth, all_of, any_of, named, not_
+from services.measures.language.truths import Named, Surely, Truth, all_of, any_of, named, not_
 from services.measures.language.vocabulary import (
     age_at,
     has_result,
@@ -140,7 +140,10 @@ def _followed_up(edition: Edition, ages: Ages) -> Truth:
 
 
 def _drugs(edition: Edition, ages: Ages) -> Series:
-    """From 2026 on only what is taken on after a visit at which the last screening was positive."""
+    """From 2026 on only what is taken on after a visit at which the last screening was positive.
+
+    As published also an order of which nobody knows how long it supplies (CQL: see `advanced_illness`).
+    """
     ordered = edition.medications(ages.drugs, statuses=("active", "completed"))
     if edition.year == 2025:
         return ordered
@@ -148,7 +151,7 @@ def _drugs(edition: Edition, ages: Ages) -> Series:
     return ordered.where(last.field("value_codings").coded(POSITIVE)).with_any(
         _visits(),
         last.effective.start.days_before(DAYS_BEFORE_VISIT, OTHER.period.start),
-        THIS.supply.overlaps_after(OTHER.period),
+        not_(Surely(named("not taken on after the visit", not_(THIS.supply.overlaps_after(OTHER.period))))),
     )
 
 

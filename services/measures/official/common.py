@@ -3,7 +3,7 @@
 from services.measures.language.codes import LOINC, SNOMED, Code, ValueSet
 from services.measures.language.events import THIS
 from services.measures.language.moments import PERIOD, Between
-from services.measures.language.truths import Named, all_of, any_of, named
+from services.measures.language.truths import Named, Surely, all_of, any_of, named, not_
 from services.measures.language.vocabulary import age_at
 from services.measures.official.editions import Edition
 
@@ -103,9 +103,16 @@ def frail(edition: Edition) -> Named:
 
 
 def advanced_illness(edition: Edition) -> Named:
-    """An advanced illness that began, or a medication for dementia, in the period or the year before."""
+    """An advanced illness that began, or a medication for dementia, in the period or the year before.
+
+    As published an order of which nobody knows how long it supplies counts, whenever it was written (CQL: an interval that is turned
+    from days to instants has no bounds where it is null). Until 2025 it asks for the order's own code, not a Medication resource's.
+    """
     began = edition.diagnoses(ADVANCED_ILLNESS).where(THIS.prevalence.starts_during(YEAR_BEFORE_OR_PERIOD))
-    drugs = edition.medications(DEMENTIA_DRUGS, statuses=("active",)).where(THIS.supply.overlaps(YEAR_BEFORE_OR_PERIOD))
+    beside = named("supplies none of it", not_(THIS.supply.overlaps(YEAR_BEFORE_OR_PERIOD)))
+    drugs = edition.medications(DEMENTIA_DRUGS, statuses=("active",)).where(not_(Surely(beside)))
+    if edition.year == 2025:
+        drugs = drugs.where(not_(THIS.field("drug_by_reference").known))
     return named("Advanced illness or dementia medication, up to a year before", any_of(began.exist(), drugs.exist()))
 
 

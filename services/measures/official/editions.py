@@ -72,11 +72,9 @@ class Edition:
         return devices_ordered(*codes).where(*self._ordered())
 
     def medications(self, *codes: Codes, statuses: tuple[str, ...]) -> Series:
-        """Orders of medications of some statuses. As published: coded ones, not those that name a Medication resource."""
+        """Orders of medications of some statuses, coded or by the Medication resource that they name."""
         return medications_ordered(*codes).where(
-            not_(THIS.field("drug_by_reference").known),
-            THIS.field("status").one_of(*statuses),
-            THIS.field("intent").one_of(*self.order_intents),
+            THIS.field("status").one_of(*statuses), THIS.field("intent").one_of(*self.order_intents)
         )
 
     def interventions(self, *codes: Codes) -> Series:

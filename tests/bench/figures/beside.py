@@ -19,7 +19,7 @@ from sqlalchemy import select, func
 from mainstem.kafka.settings import as_settings
 from mainstem.kafka.topics import create
 kafka, network, url, number = *sys.argv[1:4], int(sys.argv[4])
-settings = as_settings(kafka)
+settings, LONGEST = as_settings(kafka), 1800
 """
 SENDS = """
 from kafka import KafkaProducer
@@ -32,15 +32,21 @@ day = {"effective": "2026-03-02T09:10:00Z", "effective_date": "2026-03-02"}
 test = day | {"code": "4548-4", "value": 7.1, "unit": "%", "codings": [{"system": "http://loinc.org", "code": "4548-4"}]}
 for n in range(number):
     names = {"id": record_id(f"o{n}"), "subject": subject_id(f"s{n % 500}"), "site": "north"}
-    event = event_of(Observation.model_validate(names | test))
+    event = event_of(Observation.model_validate(names | test), network=network)
     producer.send(outcome_topic(network), event.value, event.key, event.source.headers)
 producer.flush(); producer.close()
 """
 KEEPS = """
 from services.registry.running import catch_up
+from services.registry.database import connect
+from services.registry.tables import RECORD_TABLES
 clock, cpu = time.perf_counter(), time.process_time()
-catch_up(settings, network, url)
-print(json.dumps((time.perf_counter() - clock, time.process_time() - cpu)))
+catch_up(settings, network, url, timeout=LONGEST)
+took = time.perf_counter() - clock, time.process_time() - cpu
+with connect(url).connect() as connection:
+    held = connection.scalar(select(func.count()).select_from(RECORD_TABLES["observation"]))
+assert held == number, f"{held:,} of {number:,} events were kept: the others were set aside"
+print(json.dumps(took))
 """
 MEASURES = """
 from mainstem.consumer.ledger import consumer_offset
@@ -56,10 +62,12 @@ read = func.coalesce(func.sum(consumer_offset.c.next_offset), 0)
 def ended(connection, group):
     return connection.scalar(select(read).where(consumer_offset.c.consumer_group == group)) >= number
 def watch():
-    while not stop.wait(0.5):
+    given_up = time.monotonic() + LONGEST
+    while not stop.wait(0.5) and time.monotonic() < given_up:
         with engine.connect() as connection:
             both = all(ended(connection, group) for group in (GROUP, REGISTRY))
             if both and not connection.scalar(select(func.count()).select_from(due)): stop.set()
+    stop.set()
 threading.Thread(target=watch, daemon=True).start()
 cpu = time.process_time()
 run(settings, network, url, network_plan(measures().values(), periods("month", "2025-12", "2026-11-30")), lambda keeper: None, stop=stop)

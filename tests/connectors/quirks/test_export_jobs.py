@@ -143,6 +143,9 @@ def test_a_job_in_the_way_that_is_not_named_is_waited_for(exports: Exports, load
     exports.kick_off = [Answered({}, 429, {"Retry-After": "7"})] * 2
     assert load().resources == 3
     assert clock.now == NOW + timedelta(seconds=14)
+    exports.kick_off = [Answered({}, 409, {"Retry-After": "9"})]
+    assert load().resources == 3
+    assert clock.now == NOW + timedelta(seconds=23)
     exports.kick_off = [Answered({}, 409)]
     with pytest.raises(TemporaryError, match="no further export now"):
         load()

@@ -170,7 +170,61 @@ def test_a_next_link_is_followed_however_it_is_written(
     assert [page for page in pages if page] == ["3", "6"]
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def rewritten(faulty: FaultyHospital, change: Callable[[Json], Json | bytes]) -> None:
+    """Pages of patients come in another form."""
+    faulty.faults.append(
+        lambda asked: Answered(change(faulty._page("Patient", asked))) if asked.path == "Patient" else None
+    )
+
+
+def entries_twice(page: Json) -> bytes:
+    rows = page.pop("entry")
+    halves = [f'"entry":{json.dumps(half)}' for half in (rows[:3], rows[3:])]
+    return f"{json.dumps(page)[:-1]},{','.join(halves)}}}".encode()
+
+
+def test_entries_that_stand_twice_in_a_page_nobody_counts_are_not_half_read(
+    faulty: FaultyHospital, north: Site, pull_unit: Any
+) -> None:
+    """A decoder takes the last of two; what stood in the first would never be missed."""
+    faulty.counts = False
+    rewritten(faulty, entries_twice)
+    with pytest.raises(IncompleteError):
+        pull_unit(north, "Patient")
+
+
+def alone(page: Json) -> Json:
+    """What turns XML into JSON writes a list of one as that one."""
+    return {name: one[0] if isinstance(one, list) and len(one) == 1 else one for name, one in page.items() if one != []}
+
+
+def test_one_entry_and_one_link_that_are_no_lists_are_read(faulty: FaultyHospital, north: Site, pull_unit: Any) -> None:
+    faulty.cap = 1
+    rewritten(faulty, alone)
+    pulled = pull_unit(north, "Patient")
+    assert (pulled.complete, pulled.resources) == (True, 7)
+
+
+def test_entries_that_are_an_object_of_numbers_are_no_empty_page(
+    faulty: FaultyHospital, north: Site, pull_unit: Any
+) -> None:
+    faulty.counts = False
+    rewritten(faulty, lambda page: page | {"entry": {str(at): each for at, each in enumerate(page["entry"])}})
+    with pytest.raises(IncompleteError):
+        pull_unit(north, "Patient")
+
+
+def test_a_number_for_an_id_hides_no_time_of_update(faulty: FaultyHospital, north: Site, pull_unit: Any) -> None:
+    """Else the watermark would be our own clock's."""
+    for number, row in enumerate(faulty.resources["Patient"]):
+        row |= {"id": number, "meta": {"lastUpdated": f"2026-03-0{number + 1}T00:00:00Z"}}
+    pulled = pull_unit(north, "Patient")
+    assert (pulled.complete, pulled.resources) == (True, 7)
+    assert pulled.newest is not None
+    assert pulled.newest.isoformat() == "2026-03-07T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("status", [408, 409, 423, 425, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("wait", ["1775572200000", "soon", "-3", ""])
 def test_what_passes_is_tried_again(
     faulty: FaultyHospital, north: Site, pull_unit: Any, status: int, wait: str

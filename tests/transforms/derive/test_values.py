@@ -25,6 +25,7 @@ from histories import (
     visit,
     weight,
 )
+from how_many import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -425,6 +426,7 @@ def test_a_record_that_another_replaces_does_not_count() -> None:
     assert len(of(derive(girl(), old, new), "weight-z")) == 1
 
 
+@pytest.mark.slow
 def test_of_a_person_with_very_many_readings_little_is_held() -> None:
     """What they say alike once, the rest in some sixty bytes each; and the values are those of one who has few."""
     codings = [{"system": "http://loinc.org", "code": "29463-7"}]
@@ -565,7 +567,7 @@ def of_another_type(kind: str, what: str, number: int, name: str) -> Current:
 
 
 @given(CHANGES)
-@settings(max_examples=150)
+@settings(max_examples=some(150))
 def test_step_by_step_is_what_all_at_once_is(changes: list[tuple[str, str, int]]) -> None:
     """After any history of changes, what was derived on the way is what would be derived of the records as they stand."""
     ours, records, standing = deriver(), dict[str, Current](), dict[bytes, Current]()
