@@ -12,7 +12,7 @@ from sqlalchemy.exc import NoSuchModuleError
 from mainstem import telemetry
 from mainstem.database.errors import translated
 from mainstem.database.locks import in_turn, rights_of
-from mainstem.database.options import ASKS, READS
+from mainstem.database.options import ASKS, AT_ONCE, READS
 from mainstem.database.urls import make_private, name_of, parse_url
 from mainstem.database.wal import switch_to_wal
 from mainstem.database.watched import watch
@@ -71,8 +71,7 @@ def _postgresql(url: URL, arguments: dict[str, Any], options: dict[str, Any]) ->
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if not connection.get_execution_options().get("asks"):
-            driver: Any = connection.connection.driver_connection
-            driver.execute("BEGIN")  # by the driver: a connection that streams would declare a cursor for it
+            connection.exec_driver_sql("BEGIN", execution_options=AT_ONCE)
 
     return engine
 

@@ -4,3 +4,5 @@ READS = {"reads": True}
 """It only reads: on SQLite it does not wait for a writer."""
 ASKS = {**READS, "asks": True}
 """Its statements are each by themselves: PostgreSQL is told of no transaction, which would cost two more round trips."""
+AT_ONCE = {"yield_per": None, "stream_results": False}
+"""Of a statement without rows, on a connection that streams: no cursor is declared for it."""

@@ -2,15 +2,18 @@
 
 import sqlite3
 import threading
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
 from states import save
 
+from mainstem.database import Database
 from mainstem.state import State, tables
 from mainstem.state.migrations.upgrade import head
 from schemas.errors import OperatorError, TemporaryError
@@ -101,6 +104,43 @@ def test_unreachable_postgresql_can_be_tried_again() -> None:
     with pytest.raises(TemporaryError, match=r"mainstem at 127\.0\.0\.1:9 cannot be reached") as refused:
         state.migrate()
     assert "secret-word" not in f"{refused.value} {refused.value.fix}"
+
+
+@pytest.mark.parametrize("way", ["read", "stream", "write"])
+def test_a_connection_that_ends_as_it_is_lent_can_be_tried_again(postgres_url: str, way: str) -> None:
+    """Even before the transaction begins."""
+    with closing(Database.open(postgres_url)) as database, closing(Database.open(postgres_url)) as other:
+
+        @event.listens_for(database.engine, "checkout")
+        def _end(connection: Any, *_: object) -> None:
+            with other.read() as asking:
+                asking.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": connection.info.backend_pid})
+                while asking.scalar(
+                    text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid"), {"pid": connection.info.backend_pid}
+                ):
+                    pass
+
+        with (
+            pytest.raises(TemporaryError, match=r"cannot be reached|is shutting down"),
+            getattr(database, way)() as connection,
+        ):
+            connection.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("way", ["read", "stream", "write"])
+def test_each_way_sees_what_was_written_and_rows_come_one_by_one(url: str, way: str) -> None:
+    """A transaction where one is meant: what is not committed is taken back."""
+    with closing(Database.open(url)) as database:
+        with database.write() as connection:
+            connection.execute(text("CREATE TABLE one (n INTEGER)"))
+            connection.execute(text("INSERT INTO one VALUES (1), (2), (3)"))
+        with suppress(ZeroDivisionError), database.write() as connection:
+            connection.execute(text("DELETE FROM one"))
+            raise ZeroDivisionError
+        with getattr(database, way)() as connection:
+            options = {} if way == "read" else {"yield_per": 2}
+            found = connection.execution_options(**options).execute(text("SELECT n FROM one ORDER BY n")).scalars()
+            assert list(found) == [1, 2, 3]
 
 
 def test_unknown_postgresql_database_needs_an_operator(postgres_url: str) -> None:
