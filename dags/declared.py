@@ -15,7 +15,7 @@ from croniter import croniter
 from dags.run_notes import REPLAYS, runbook
 from dags.topic_asset import PULLS
 from mainstem.config.pools import pool_of, side_by_side
-from mainstem.config.site_files import read_site
+from mainstem.config.site_files import called, read_site
 from schemas.errors import MainstemError, OperatorError
 from schemas.runbooks import NIGHT, PROBLEMS
 from schemas.sites import Site
@@ -28,7 +28,7 @@ Reads {types} by **{road}** into the outcome stream.
 | asked at night | answer |
 |---|---|
 | How did the last night end? | [its report]({ui}/dags/{dag}/tasks/report): site, type, cause, fix, who, how far; the same is the run's note |
-| Which type, which error, how far, is a retry safe? | the last log line of the failed task |
+| Which type, which error, how far, is a retry safe? | the end of the failed task's log, above Airflow's own frames |
 | Is a retry safe? | always: every step does only what is left |
 | It fails at once, without retries | configuration or log-in: `mainstem check {path}` |
 | Records waiting, gaps, quarantine | `mainstem status --site {site}`; for the hospital `mainstem report --site {site}` |
@@ -155,14 +155,12 @@ def faces(file: Declared) -> dict[str, Any]:
 
 def replay_faces(file: Declared) -> dict[str, Any]:
     """What the DAG shows that maps its landing again."""
+    shown = faces(file)
+    named = {"dag_display_name": f"{shown['dag_display_name']}, mapped again"}
     if file.site is None:
-        return _broken(file)
+        return shown | named
     again = REPLAY_RUNBOOK.format(name=_as_words(file.site.name), site=file.site.site)
-    return faces(file) | {
-        "dag_display_name": f"{file.site.name}, mapped again",
-        "description": f"Map the landing of {file.site.name} again",
-        "doc_md": again,
-    }
+    return shown | named | {"description": f"Map the landing of {file.site.name} again", "doc_md": again}
 
 
 def _of(file: Declared, site: Site) -> dict[str, Any]:
@@ -194,6 +192,7 @@ def _broken(file: Declared) -> dict[str, Any]:
     """A site file that cannot be read shows what is wrong with it."""
     assert file.fault is not None
     return {
+        "dag_display_name": called(file.path) or file.path.stem,
         "description": f"Broken site file {file.path.name}",
         "tags": [f"site:{file.path.stem}", "broken"],
         "doc_md": f"### {file.path.name} cannot be read\n\n{_as_words(file.fault.cause)}\n\n{_as_words(file.fault.fix)}\n",

@@ -70,15 +70,19 @@ SILENT = Trouble(
 )
 
 
+def told(trouble: Trouble) -> list[str]:
+    """What follows its cause, a line each: Airflow's pages wrap none."""
+    names = {"Where": "where", "Fix": "fix", "Who": "who", "Retry": "retry", "Runbook": "page"}
+    return [f"{name}: {trouble[key]}" for name, key in names.items()]  # type: ignore[literal-required]
+
+
 def note(headline: str, troubles: Sequence[Trouble], watermark: str) -> str:
-    """The note: what happened, the first trouble whole, the others by their causes, how far the site is read."""
-    lines = [headline]
+    """The note: what happened and why in its first line, which is all that Airflow shows of it unasked; the first trouble whole, the
+    others by their causes, how far the site is read."""
     if troubles:
-        first = troubles[0]
-        lines += [f"Where: {first['where']}", f"Cause: {first['cause']}", f"Fix: {first['fix']}"]
-        lines += [f"Who: {first['who']}", f"Retry: {first['retry']}", f"Runbook: {first['page']}"]
+        lines = [f"{headline}: {troubles[0]['cause']}", *told(troubles[0])]
     else:
-        lines += [f"Cause: none. Retry: {SAFE}"]
+        lines = [headline, f"Cause: none. Retry: {SAFE}"]
     lines.append(f"Watermark: {watermark}")
     others = [f"Also: {trouble['where']}: {trouble['cause']}" for trouble in troubles[1:]]
     return "\n".join([*lines, *dict.fromkeys(others)])[:LONGEST]

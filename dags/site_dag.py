@@ -9,8 +9,9 @@ The load on an EHR is bounded by `max_active_runs` and the site's pool (`dags.po
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -31,7 +32,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 from airflow.sdk.log import mask_secret
 
 from dags.declared import Declared, asked, declared, faces, replay_faces, sites_folder
-from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook
+from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook, told
 from dags.topic_asset import asset_of
 from mainstem import telemetry
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError, WaitsElsewhere
@@ -49,7 +50,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(
             exception=["schemas.errors.OperatorError", "schemas.errors.IncompleteError"],
             action=RetryAction.FAIL,
-            reason="an operator must act first: see the last log line",
+            reason="an operator must act first: see the end of the log",
         ),
         RetryRule(exception="schemas.errors.TemporaryError", action=RetryAction.RETRY, reason="temporary: tried again"),
     ]
@@ -65,6 +66,10 @@ DEFAULTS: dict[str, Any] = {
 P = ParamSpec("P")
 R = TypeVar("R")
 MAPPED = {"read", "mapped", "records"}
+UNMOVED = "not moved by this task; see `mainstem status`"
+"""Said of a watermark that cannot be asked for."""
+
+log = logging.getLogger(__name__)
 
 
 def step(**how: Any) -> "Callable[[Callable[P, R]], Task[P, R]]":
@@ -235,22 +240,34 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
     """
     from mainstem import refresh as steps
 
+    how_far = [UNMOVED]
     try:
         if file.fault is not None:
             raise file.fault
-        with _opened(file.path, _leave_the_worker) as refresh, steps.failing(refresh):
+        with _opened(file.path, _leave_the_worker) as refresh, _asking(refresh, how_far), steps.failing(refresh):
             yield refresh, steps
     except WaitsElsewhere as wait:
         raise AirflowRescheduleException(wait.until) from None  # type: ignore[no-untyped-call] # Airflow has it without types
     except MainstemError as exc:
-        _leave(FAILURE, [_where()], [exc])
+        _tell(file, _leave(FAILURE, [_where()], [exc]), how_far[-1])
         raise exc.with_traceback(None) from None
     except Exception as exc:  # noqa: BLE001 - the edge: Airflow would log its text
         defect = _defect(exc)
-        _leave(FAILURE, [_where()], [defect])
+        _tell(file, _leave(FAILURE, [_where()], [defect]), how_far[-1])
         raise defect.with_traceback(exc.__traceback__) from None  # its text stays out of the task's log too
     finally:
         telemetry.flush()  # a task's process ends without a word
+
+
+@contextmanager
+def _asking(refresh: "Refresh", how_far: list[str]) -> Iterator[None]:
+    """Adds how far the site is read, where a task fails and the state can be asked."""
+    try:
+        yield
+    except Exception:
+        with suppress(MainstemError):
+            how_far.append(_watermark(refresh))
+        raise
 
 
 AWAY = timedelta(minutes=2)
@@ -321,7 +338,7 @@ WHO: dict[type[MainstemError], tuple[str, str]] = {
 """Who acts on an error, and what a retry is good for, by the error's kind."""
 
 
-def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> None:
+def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> Trouble:
     """Leaves for the run's note what went wrong, and where."""
     kind = next((kind for kind in WHO if isinstance(errors[0], kind)), OperatorError)
     who, retry = WHO[kind]
@@ -337,6 +354,13 @@ def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> N
         get_current_context()["ti"].xcom_push(key=key, value=dict(trouble))
     except Exception as exc:  # noqa: BLE001 - what went wrong goes on, with its kind; Airflow's API is away
         print(f"not left for the run's note ({type(exc).__name__}): {json.dumps(trouble)}")  # noqa: T201 - the task's log
+    return trouble
+
+
+def _tell(file: Declared, trouble: Trouble, watermark: str) -> None:
+    """Says in the task's log what an engineer reads there first: behind it Airflow writes frames of its own."""
+    for line in (f"{file.path.stem}: {trouble['cause']}", *told(trouble), f"Watermark: {watermark}"):
+        log.error(line)
 
 
 def _defect(exc: Exception) -> MainstemError:
@@ -356,19 +380,19 @@ def _report(path: Path) -> str:
     context: Any = get_current_context()
     troubles = _troubles(context["ti"])
     load = None if context["params"]["dry_run"] else context["ti"].xcom_pull(task_ids="plan")
-    nothing = "no load was planned" if troubles else "dry run: the site can be read, nothing was loaded"
+    nothing = "" if troubles else "dry run: the site can be read, nothing was loaded"
     return _note(path, load, troubles, nothing)
 
 
 def _note(path: Path, load: str | None, troubles: Sequence[Trouble], nothing: str) -> str:
-    """A run's note; `nothing` is said of one without a load."""
+    """A run's note; `nothing` is said of one without a load that nothing stopped."""
     site = path.stem
     try:
         with _opened(path) as refresh:
             site = refresh.site.site
             headline, watermark = _headline(refresh, load, nothing), _watermark(refresh)
     except MainstemError:
-        headline, watermark = f"{site}: the state cannot be asked", "not moved by this task; see `mainstem status`"
+        headline, watermark = f"{site}: the state cannot be asked", UNMOVED
     return note(headline, troubles, watermark)
 
 
@@ -396,7 +420,8 @@ def _failed(task_instance: Any) -> set[str]:
 def _headline(refresh: "Refresh", load: str | None, nothing: str) -> str:
     from mainstem.refresh import verdict
 
-    return f"{refresh.site.site}: {nothing}" if load is None else verdict(refresh, load)[0][:500]
+    site = refresh.site.site
+    return (f"{site}: {nothing}" if nothing else site) if load is None else verdict(refresh, load)[0][:500]
 
 
 def _watermark(refresh: "Refresh") -> str:

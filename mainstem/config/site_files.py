@@ -139,6 +139,12 @@ def _said_in(path: Path) -> dict[str, object]:
         return {}
 
 
+def called(path: Path) -> str:
+    """The hospital's name in a file that may be broken; empty where it cannot be told."""
+    name = _said_in(path).get("name")
+    return name if isinstance(name, str) else ""
+
+
 def may_be_of(path: Path, site: str) -> bool:
     """Whether a file is called so, or may say that it is that site's."""
     return path.stem == site or _plain_word(path, "site") in (None, site)

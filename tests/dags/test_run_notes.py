@@ -89,7 +89,7 @@ def test_a_database_that_refuses_an_answer_takes_no_note_along(ended: Any, caplo
     found.session.execute(found.xcom.insert().values(dag_run_id=1, task_id="t", key="k"))
     with caplog.at_level(logging.WARNING):
         run_notes.on_dag_run_failed(found.run, "")
-    assert found.run.note.startswith("north: failed\nWhere: Airflow's database")
+    assert found.run.note.startswith(f"north: failed: {run_notes.UNREAD['cause']}\nWhere: Airflow's database")
     assert OperationalError.__name__ in caplog.text
     assert "patient" not in caplog.text
     found.session.commit()
@@ -97,7 +97,10 @@ def test_a_database_that_refuses_an_answer_takes_no_note_along(ended: Any, caplo
 
 
 def test_an_error_keeps_its_kind_where_airflow_does_not_take_what_it_leaves(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
     """An operator's error that became Airflow's would be tried again for hours; what the note lacks stands in the log."""
     from dags import site_dag
@@ -112,6 +115,12 @@ def test_an_error_keeps_its_kind_where_airflow_does_not_take_what_it_leaves(
     with pytest.raises(OperatorError) as caught, site_dag._context(file):
         pass
     assert caught.value.__context__ is None or caught.value.__suppress_context__
+    assert [record.message for record in caplog.records][:3] == [
+        "north: the key is missing",
+        "Where: plan",
+        "Fix: Place it.",
+    ]
+    assert caplog.records[-1].message == f"Watermark: {site_dag.UNMOVED}"
     told = capsys.readouterr().out
     assert "ConnectionError" in told
     assert "too busy" not in told

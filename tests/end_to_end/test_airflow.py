@@ -102,10 +102,11 @@ def run_dag(
 
 
 def told(result: dict[str, Any], *what: str) -> dict[str, str]:
-    """What the run's note says of each of these."""
+    """What the run's note says of each of these; the cause is its first line."""
     assert result["note"], "a run without a note"
     assert len(result["note"]) <= 1000
-    lines = dict(line.split(": ", 1) for line in result["note"].splitlines())
+    cause, *others = result["note"].splitlines()
+    lines = {"Cause": cause} | dict(line.split(": ", 1) for line in others)
     assert set(what) <= set(lines), result["note"]
     return lines
 

@@ -114,7 +114,7 @@ def test_sixty_hospitals_for_two_nights_with_a_scheduler_and_a_worker_killed(
             assert {site for site in found.healthy if ended[site] != "success"} == set()
             for site, how in found.sick.items():
                 if how in ("down", "rejecting"):
-                    assert "Cause: " in airflow.note_of(site), (site, how)
+                    assert "Who: " in airflow.note_of(site), (site, how)
             assert wrong(found.lhn, sqlite_engine, latest) == []
 
             found.day(1)
