@@ -128,7 +128,9 @@ class Settings(BaseSettings):
         "new version beside the old as name@version. With none, nothing is flagged by checks of plausibility either.",
     )
     sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
-    log: str = Field(default="none", description="Logs on standard error: none, text or json; as `mainstem --log`.")
+    log: str = Field(
+        default="none", description="Logs on standard error: none, text or json; as the option --log of every command."
+    )
     freshness_cron: str = Field(
         default="",
         description="When Airflow looks whether each site is fresh, UTC; 40 minutes past each hour if empty.",

@@ -168,7 +168,7 @@ ROWS: list[Row] = [
     ("north has no FHIR server", lambda at: Source(site=parse_site(FOLDER, "north.toml"), folder=at, secrets=lambda _: b"").fhir),
     ("nothing was delivered: export is empty", lambda _: throw(empty(Path("export"), "is empty"))),
     ("map.csv:2: target_system is no URI", lambda _: list(parse_code_map(MAP + ",1,LOINC system,2\n", "map.csv"))),
-    ("map.csv:1: not CSV:", lambda _: list(parse_code_map(MAP + '"a"b,1,http://loinc.org,2\n', "map.csv"))),
+    ("map.csv:2: not CSV:", lambda _: list(parse_code_map(MAP + '"a"b,1,http://loinc.org,2\n', "map.csv"))),
     ("secret env:NOWHERE: the environment variable NOWHERE is not set", lambda at: file_secrets(at)("env:NOWHERE")),
     ("sent damaged compressed data", lambda _: list(flowing(damaged(), what="Patient"))),
     ("OMOP needs whole dates", lambda _: extract._at_tier(SimpleNamespace(tier=2, form=extract.Form.OMOP), extract.Dates.YEAR, b"")),  # type: ignore[arg-type]
