@@ -22,10 +22,12 @@ def named_as_total(name: str) -> bool:
 
 def refuse_totals(rows: Sequence[Row], name: str, summed: Sequence[str]) -> None:
     """Raises OperatorError at a row that is called a total and is one: by each of the columns the sum of the rows that are not."""
-    others = [row for row in rows if not named_as_total(row.text(name))]
-    sums = [_sum(others, column) for column in summed]
-    for row in rows if any(sums) else ():
-        if row not in others and all(map(_alike, (row.number(column) for column in summed), sums)):
+    called, others = list[Row](), list[Row]()
+    for row in rows:
+        (called if named_as_total(row.text(name)) else others).append(row)
+    sums = [_sum(others, column) for column in summed] if called else []
+    for row in called if any(sums) else ():
+        if all(map(_alike, (row.number(column) for column in summed), sums)):
             raise row.fault(
                 name, "names a total: the row is the sum of the others", "Leave it out: it would count everybody twice."
             )
