@@ -265,7 +265,7 @@ def _asking(refresh: "Refresh", how_far: list[str]) -> Iterator[None]:
     try:
         yield
     except Exception:
-        with suppress(MainstemError):
+        with suppress(Exception):  # what cannot be asked hides no cause: the task's own error goes on
             how_far.append(_watermark(refresh))
         raise
 

@@ -98,7 +98,7 @@ def test_a_defect_leaves_its_kind_in_xcom_and_in_the_log(
 def test_an_error_of_ours_is_raised_without_what_caused_it(
     site_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """XCom is bounded, and the chain that Airflow would print is cut."""
+    """XCom is bounded, and the chain that Airflow would print is cut: even where how far the site is read cannot be asked."""
     monkeypatch.setattr(site_dag.module, "_opened", lambda *_: nullcontext(NOTHING))
 
     def broken() -> None:
