@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -68,6 +68,11 @@ def shipped() -> dict[str, str]:
     return patience | AS_DELIVERED | {name: value for name, value in ours.items() if name not in PLACES}
 
 
+def at_night() -> dict[str, str]:
+    """The same, where a part that is killed is seen within two minutes."""
+    return shipped() | {name: value for name, value in PATIENCE.items() if name != "AIRFLOW__CORE__PARALLELISM"}
+
+
 class AtLarge(Airflow):
     """Its parts as processes of their own; `executor` and `more` settings decide where tasks run."""
 
@@ -77,9 +82,17 @@ class AtLarge(Airflow):
         self.runs: dict[str, str] = {}
         self._settings = {"AIRFLOW__CORE__EXECUTOR": executor, **more}
         self._all: dict[str, str] = {}
+        self._spent = 0.0
 
     def launch(self) -> Self:
         """The database migrated; all parts but workers begun."""
+        self.serve()
+        self.begin("processor", "dag-processor")
+        self.schedule()
+        return self
+
+    def serve(self) -> Self:
+        """The database migrated; the pages begun alone: nothing runs."""
         require_port(self.port, "Airflow", self._choose)
         self._prepare()
         named = self.home / "config" / "named.py"
@@ -93,8 +106,6 @@ class AtLarge(Airflow):
         }
         self.say("db", "migrate")
         self._process = self.begin("api", "api-server")
-        self.begin("processor", "dag-processor")
-        self.schedule()
         return self
 
     def schedule(self) -> None:
@@ -144,6 +155,7 @@ class AtLarge(Airflow):
         """kill -9, of a part and all that it started."""
         part = self.parts[name]
         tree = psutil.Process(part.pid).children(recursive=True)
+        self._spent += _seconds([psutil.Process(part.pid), *tree])
         os.kill(part.pid, signal.SIGKILL)
         for each in tree:
             with contextlib.suppress(psutil.Error):
@@ -248,12 +260,8 @@ class AtLarge(Airflow):
         return found
 
     def cpu(self) -> float:
-        """Seconds of processor time so far, of all parts and of what they started, ended or not."""
-        total = 0.0
-        for each in (each for group in self.processes().values() for each in group):
-            with contextlib.suppress(psutil.Error):
-                total += sum(each.cpu_times()[:4])
-        return total
+        """Seconds of processor time so far, of all parts and of what they started, ended, killed or not."""
+        return self._spent + sum(map(_seconds, self.processes().values()))
 
     def mebibytes(self) -> dict[str, float]:
         """Memory of each part: what is shared is counted once among those who share it."""
@@ -264,6 +272,15 @@ class AtLarge(Airflow):
                 with contextlib.suppress(psutil.Error):
                     found[name] += each.memory_full_info().pss / 2**20
         return found
+
+
+def _seconds(processes: Iterable[psutil.Process]) -> float:
+    """Of processor time: theirs, and that of children which ended."""
+    total = 0.0
+    for each in processes:
+        with contextlib.suppress(psutil.Error):
+            total += sum(each.cpu_times()[:4])
+    return total
 
 
 def require_redis() -> str:
@@ -308,6 +325,15 @@ def _environment(lhn: Network, database: str) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": conn,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": conn,
     }
+
+
+@contextmanager
+def airflow_pages(state: Path) -> Iterator[AtLarge]:
+    """The API server alone, with its pages, on SQLite."""
+    made = AtLarge(state, dags=_dags(state, []), env={}, executor="LocalExecutor", **PATIENCE)
+    with closing(made):
+        made.serve().wait(START_SECONDS)
+        yield made
 
 
 FEW = PATIENCE | {"AIRFLOW__CORE__PARALLELISM": "4"}
