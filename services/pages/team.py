@@ -14,6 +14,7 @@ from services.charts import pictures
 from services.charts.rebasing import Cause
 from services.measures.library import measures
 from services.pages.actions import next_action
+from services.pages.aside import DECIDING
 from services.pages.charting import chart_of
 from services.pages.comparing import compared, funnel_chart_of
 from services.pages.effect import effect_of
@@ -189,6 +190,7 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
             found=compared(results, name),
             action=next_action(series, measure),
             may_say=bool(viewer.roles & set(SAYING)),
+            own=name in viewer.sites and bool(viewer.roles & set(DECIDING)),
             effects=[effect_of(series, each.since, measure) for each in series.tried],
             decisions=list(Decision),
             as_of=results.as_of,
