@@ -90,13 +90,17 @@ def upgrade(connection: Connection) -> list[str]:
 
 
 def let_people_say(connection: Connection, tables: MetaData) -> None:
-    """The pages' role adds to what people say and reads the rest: where PostgreSQL has such a role and the tables are ours."""
+    """The pages' role adds to what people say, reads the rest, and counts in tables of its session: where PostgreSQL has such a role and
+    the tables are ours."""
     if connection.dialect.name != "postgresql":
         return
     said = [table.name for table in tables.tables.values() if table.info.get("said")]
     granted = text(
         "select format('grant insert, update on %I.%I to pages', schemaname, tablename) from pg_tables "
         "where tablename = any(:said) and tableowner = current_user and schemaname = current_schema() "
+        "and exists (select from pg_roles where rolname = 'pages') "
+        "union all select format('grant temporary on database %I to pages', datname) from pg_database "
+        "where datname = current_database() and pg_get_userbyid(datdba) = current_user "
         "and exists (select from pg_roles where rolname = 'pages')"
     )
     for statement in connection.scalars(granted, {"said": said}).all():

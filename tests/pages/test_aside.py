@@ -71,7 +71,7 @@ def test_somebody_is_set_aside_counted_so_and_taken_back(come: Come, west: Engin
         page = team.post("/aside/west", data=FORM | SAID)
     assert page.status_code == 200
     assert "1 patient is" in page.text
-    assert "cared for elsewhere; 20 November 2026 to 1 March 2027. Said by Ruth Adler on 20 November 2026." in page.text
+    assert "Cared for elsewhere; 20 November 2026 to 1 March 2027. Said by Ruth Adler on 20 November 2026." in page.text
     assert ADA not in page.text
     assert f'href="/patients/west/{ADA}"' in clinician.get("/aside/west").text
     assert "cared for elsewhere (Ruth Adler)" in clinician.get(f"/patients/west/{ADA}").text
