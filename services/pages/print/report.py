@@ -13,6 +13,7 @@ from services.measures.library import measures
 from services.pages.actions import next_action
 from services.pages.charting import chart_of, described
 from services.pages.counted import Together, counted, said_of
+from services.pages.measure import ROOM
 from services.pages.print.setting import pdf, png
 from services.pages.print.site_report import TEMPLATE, MeasurePage, SiteReport
 from services.pages.refused import gaps_of, refused_lines
@@ -69,7 +70,7 @@ class MonthReport:
     def _page(self, measure: Measure, series: Series) -> MeasurePage:
         name = f"chart-{measure.slug}"
         if series.drawn:
-            self.pictures[name] = pictures.svg(chart_of(series, measure))
+            self.pictures[name] = pictures.svg(chart_of(series, measure) | {"padding": ROOM})
         last = series.last
         return MeasurePage(
             key=measure.slug,
