@@ -1,7 +1,7 @@
 """Who a site sets aside from a measure: for a coded reason, until a day, by whom; taken back again. Patients are named to clinicians alone."""
 
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -72,7 +72,7 @@ def _read(router: APIRouter, site: PageSite) -> None:
         )
 
 
-def choices(today: date) -> dict[str, object]:
+def choices(today: date) -> dict[str, Any]:
     """What the form lets somebody choose."""
     return {
         "offered": sorted(measures().values(), key=lambda each: each.title),
