@@ -17,7 +17,7 @@ import pytest
 from network_under_test import Network
 
 from mainstem.config.dag_stubs import stub_of
-from mainstem.demo.airflow import FINISHED, Airflow
+from mainstem.demo.airflow import FINISHED, USER, Airflow
 from mainstem.demo.embedded import LOOPBACK, Running, end_session, free_port, port_is_busy, require_port
 from schemas.errors import TemporaryError
 
@@ -179,12 +179,22 @@ class AtLarge(Airflow):
 
     def wait_for_stubs(self, wanted: set[str], seconds: float = START_SECONDS) -> None:
         """Until the DAG processor has read these."""
-        self.parts["scheduler"].wait_until(lambda: wanted <= set(self.serialized()), seconds, "read its DAGs")
+
+        def are() -> bool:
+            time.sleep(len(wanted) / 20)  # whoever reads many is asked seldom
+            return wanted <= set(self.serialized())
+
+        self.parts["scheduler"].wait_until(are, seconds, "read its DAGs")
 
     def serialized(self) -> list[str]:
         """The DAGs that can be run; fails with an import error."""
         assert not (errors := self._get("/importErrors")["import_errors"]), errors[0]["stack_trace"]
-        return [dag["dag_id"] for dag in self._get("/dags?limit=100")["dags"]]
+        found, total = list[str](), 1
+        while len(found) < total:
+            page = self._get(f"/dags?limit=100&order_by=dag_id&offset={len(found)}")
+            found += [dag["dag_id"] for dag in page["dags"]]
+            total = page["total_entries"]
+        return found
 
     def night(self, sites: Sequence[str], *, seconds: float, beside: Callable[[int], None] = lambda done: None) -> Any:
         """A run of each site at once, waited for; `beside(done)`: what else happens meanwhile. Site → state."""
@@ -334,6 +344,15 @@ def airflow_pages(state: Path) -> Iterator[AtLarge]:
     with closing(made):
         made.serve().wait(START_SECONDS)
         yield made
+
+
+def log_in(tab: Any, airflow: Airflow) -> None:
+    """A browser's page, as the administrator."""
+    tab.goto(f"{airflow.address}/auth/login")
+    tab.fill("input[name=username]", USER)
+    tab.fill("input[name=password]", airflow.password)
+    tab.click("button[type=submit]")
+    tab.wait_for_url(f"{airflow.address}/")
 
 
 FEW = PATIENCE | {"AIRFLOW__CORE__PARALLELISM": "4"}

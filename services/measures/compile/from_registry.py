@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, Select, Table, func, select
 
 from services.measures.compile.people import Person, Record
+from services.measures.language.events import SET_ASIDE
 from services.registry.tables import RECORD_TABLES, history, model_fields, set_aside
 
 FIRST, AT_ONCE = 64, 512
@@ -69,7 +70,7 @@ def _home_first(of_site: tuple[str, list[Record]]) -> tuple[bool, str]:
 
 def _all_of(name: str) -> Select[Any] | None:
     if name == "set_aside":
-        return select(set_aside)
+        return select(*(set_aside.c[field] for field in sorted(SET_ASIDE)))
     table = RECORD_TABLES[name]
     if "subject" not in table.c:
         return None
