@@ -97,6 +97,8 @@ FOLLOWED_UP: tuple[Case, ...] = (
     both("bipolar of a visit alone", lambda y: [problem(cms2.BIPOLAR, "2020-01-01", **of_kind("encounter-diagnosis"))], IN),
     ("screening corrected", lambda y: [told(cms2.ADULTS.screening, f"{y('03-15')}{AT}", cms2.NEGATIVE, status="corrected")], IN, MET),
     both("screening amended", lambda y: [told(cms2.ADULTS.screening, f"{y('03-15')}{AT}", cms2.NEGATIVE, status="amended")], IN),
+    both("screening in words after one that was negative", lambda y: [told(cms2.ADULTS.screening, f"{y('03-10')}{AT}", cms2.NEGATIVE), told(cms2.ADULTS.screening, f"{y('03-15')}{AT}", valueString="some")], IN),
+    both("screening in words, and one not done", lambda y: [told(cms2.ADULTS.screening, f"{y('03-15')}{AT}", valueString="some"), cancelled(y)], IN),
     both("screening in words", lambda y: [told(cms2.ADULTS.screening, f"{y('03-15')}{AT}", valueString="negative")], IN),
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from services.measures.declared import Definition, Populations
 from services.measures.language.codes import CPT, HCPCS, LOINC, Code, ValueSet
 from services.measures.language.events import THIS, Field, Known, Row
 from services.measures.language.moments import PERIOD
-from services.measures.language.truths import Named, Surely, Truth, any_of, named, not_
+from services.measures.language.truths import Named, Truth, any_of, named, not_
 from services.measures.language.vocabulary import CODED_VALUES, VALUES, age_at
 from services.measures.official.common import (
     ESTABLISHED_ADULT,
@@ -19,7 +19,7 @@ from services.measures.official.common import (
     nursing_home,
     palliative,
 )
-from services.measures.official.editions import OF_CONTAINED, OF_NOT, OF_REFUTED, Edition
+from services.measures.official.editions import OF_CONTAINED, OF_NOT, OF_REFUTED, Edition, in_words
 
 DIABETES = ValueSet("2.16.840.1.113883.3.464.1003.103.12.1001", "Diabetes")
 HBA1C = ValueSet("2.16.840.1.113883.3.464.1003.198.12.1013", "HbA1c Laboratory Test")
@@ -83,11 +83,10 @@ def _diabetes(edition: Edition) -> Named:
 
 
 def _has_result(edition: Edition, test: Row) -> Truth:
-    in_words = Surely(test.field("flags").one_of("text-withheld", "value-type-withheld"))
     if edition.year > 2025:
-        return named("It has a result", any_of(Known(test, VALUES), in_words))
+        return named("It has a result", any_of(Known(test, VALUES), in_words(test)))
     other_than_coded = Known(test, tuple(each for each in VALUES if each not in CODED_VALUES))
-    return named("It has a result that is not coded", any_of(other_than_coded, in_words))
+    return named("It has a result that is not coded", any_of(other_than_coded, in_words(test)))
 
 
 def _numerator(edition: Edition) -> Named:

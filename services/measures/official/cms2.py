@@ -15,7 +15,16 @@ from services.measures.language.vocabulary import (
     visits,
 )
 from services.measures.official.common import TELEPHONE
-from services.measures.official.editions import OF_CONTAINED, OF_NOT, OF_REFUTED, Edition, begun, observed, recorded
+from services.measures.official.editions import (
+    OF_CONTAINED,
+    OF_NOT,
+    OF_REFUTED,
+    Edition,
+    begun,
+    in_words,
+    observed,
+    recorded,
+)
 
 KINDS = (
     ValueSet("2.16.840.1.113883.3.600.1916", "Encounter to Screen for Depression"),
@@ -103,9 +112,9 @@ def _bipolar(edition: Edition) -> Truth:
 
 
 def _screenings(edition: Edition, ages: Ages) -> Series:
-    """Screenings with an answer, on the day of a visit or up to 14 days before."""
+    """Screenings with an answer, be it in words, on the day of a visit or up to 14 days before."""
     final = ("final",) if edition.year == 2025 else ("final", "corrected")
-    answered = observed(ages.screening).where(THIS.field("status").one_of(*final), has_result())
+    answered = observed(ages.screening).where(THIS.field("status").one_of(*final), any_of(has_result(), in_words()))
     return answered.with_any(_visits(), THIS.effective.end.days_before(DAYS_BEFORE_VISIT, OTHER.period.start))
 
 

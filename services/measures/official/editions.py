@@ -38,6 +38,11 @@ def observed(*codes: Codes) -> Series:
     return recorded(*codes).where(named("its own time", not_(elsewhere)))
 
 
+def in_words(event: Row = THIS) -> Truth:
+    """It has a result of a kind that our records leave out: words, a time that recurs, samples."""
+    return Surely(event.field("flags").one_of("text-withheld", "value-type-withheld"))
+
+
 def begun(event: Row = THIS) -> Truth:
     """When it began is known. As published what has only an end began before all time; our records hold the end in its place."""
     return named("a known start", not_(Surely(event.field("flags").one_of("time-end"))))
