@@ -198,6 +198,11 @@ class Patient:
             end = FOREVER
         return start, end
 
+    def begins(self, condition: Resource) -> Time:
+        """The start of that: of an interval without bounds the engines know none."""
+        start, end = self.prevalence(condition)
+        return UNKNOWN if (start, end) == (EVER, FOREVER) else start
+
     def _onset(self, condition: Resource) -> Time:
         if (age := condition.get("onsetAge")) is not None:
             return self._aged(age)
@@ -463,7 +468,7 @@ def cms2(one: Patient) -> list[dict[str, bool]]:
     visits = [each for each in visits if _inside(one, each)]
     age = one.age(one.period[0])
     bipolar = [
-        one.prevalence(each)[0]
+        one.begins(each)
         for each in one.all_of("Condition", "code", "bipolar")
         if any(_said(each.get("category"), kind) for kind in ("problem-list-item", "health-concern"))
     ]
@@ -593,7 +598,7 @@ def cms159(one: Patient) -> list[dict[str, bool]]:
         _in_hospice(one, whole)
         or _in_palliative(one, whole)
         or _dead(one, after[1])
-        or any(no_later(days(one.prevalence(each)[0]), days(after[1])) is True for each in other)
+        or any(no_later(days(one.begins(each)), days(after[1])) is True for each in other)
     )
     met = last is not None and last[1].get("valueInteger", 99) < 5
     return [_scored(one.age(moved(index[0], days=-1)) >= 12, excluded, met)]

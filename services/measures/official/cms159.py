@@ -29,7 +29,7 @@ from services.measures.official.common import (
     TO_HOSPICE,
     YES,
 )
-from services.measures.official.editions import FINAL, ORDERS, Edition, begun, observed
+from services.measures.official.editions import FINAL, ORDERS, Edition, begun, dated, observed
 
 DEPRESSION = (
     ValueSet("2.16.840.113883.3.67.1.101.3.2444", "Major Depression Including Remission"),
@@ -129,7 +129,7 @@ def definition(edition: Edition) -> Definition:
 
 
 def _other_disorder() -> Named:
-    found = _confirmed(*OTHER_DISORDERS).where(THIS.prevalence.starts_no_later_than(YEAR_LATER))
+    found = _confirmed(*OTHER_DISORDERS).where(THIS.prevalence.starts_no_later_than(YEAR_LATER), dated())
     return named("Bipolar, personality, psychotic or developmental disorder", found.exist())
 
 

@@ -21,6 +21,7 @@ from services.measures.official.editions import (
     OF_REFUTED,
     Edition,
     begun,
+    dated,
     in_words,
     observed,
     recorded,
@@ -106,7 +107,9 @@ def _visits() -> Series:
 
 
 def _bipolar(edition: Edition) -> Truth:
-    listed = edition.diagnoses(BIPOLAR).where(THIS.field("category").one_of("problem-list-item", "health-concern"))
+    listed = edition.diagnoses(BIPOLAR).where(
+        THIS.field("category").one_of("problem-list-item", "health-concern"), dated()
+    )
     by_day, exactly = THIS.prevalence.starts_before(OTHER.period), THIS.prevalence.starts_before_exactly(OTHER.period)
     return listed.with_any(_visits(), exactly if edition.year == 2025 else by_day).exist()
 

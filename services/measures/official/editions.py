@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from services.measures.language.codes import Codes
 from services.measures.language.columns import ACTIVE
 from services.measures.language.events import THIS, Known, Row, Series
-from services.measures.language.truths import Surely, Truth, any_of, named, not_
+from services.measures.language.truths import Surely, Truth, all_of, any_of, named, not_
 from services.measures.language.vocabulary import (
     devices_ordered,
     diagnoses,
@@ -48,9 +48,20 @@ def begun(event: Row = THIS) -> Truth:
     return named("a known start", not_(Surely(event.field("flags").one_of("time-end"))))
 
 
+def dated() -> Truth:
+    """When a diagnosis began or ended is known. As published one of which neither is has no first moment (the engines: an interval without
+    both bounds), and so did not begin before anything; one that ended did so after all time began.
+    """
+    begins = all_of(Known(THIS, ("onset", "onset_date", "onset_age")), begun())
+    return named("a known start or end", any_of(begins, Known(THIS, OVER)))
+
+
+OVER = ("abatement", "abatement_date", "abatement_age")
+
+
 def lasting(conditions: Series) -> Series:
     """Those that are active or have an end. As published: what is over, nobody knows since when, has no duration at all (CQL: a query over null is null)."""
-    over = Known(THIS, ("abatement", "abatement_date", "abatement_age"))
+    over = Known(THIS, OVER)
     return conditions.where(
         named("active, or with an end", any_of(THIS.field("clinical_status").one_of(*ACTIVE), over))
     )
