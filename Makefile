@@ -85,7 +85,8 @@ generated: setup-dev ## Write schemas/generated, docs/events.md, the DAG stubs a
 	$(BIN)/python -c 'from mainstem.commands.late import write_listing; write_listing()'
 
 pictures: setup-dev browser ## Draw docs/*.png again, from the known network, the story of an issue and a night in Airflow
-	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m "large or slow" tests/pages/test_pictures.py tests/home/test_story.py tests/end_to_end/test_airflow_shown.py
+	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m "large or slow" tests/pages/test_pictures.py tests/home/test_story.py tests/end_to_end/test_airflow_shown.py \
+	  tests/end_to_end/test_connection_form.py
 
 browser: ## Install Chromium from the distribution's packages, for the tests marked browser
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \

@@ -1,5 +1,6 @@
 """A FHIR server as an Airflow connection: its secret for `airflow:CONN_ID` in a site file, and the Test button."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,30 @@ from airflow.sdk import BaseHook, Connection
 from connectors.pulling import Source
 from mainstem.check import Finding, check_site
 from schemas.errors import MainstemError, OperatorError
-from schemas.sites import Site
+from schemas.sites import Fhir, Site
 
-SECRET_OF = {"smart-backend": "private_key", "client-credentials": "secret", "basic": "secret", "bearer": "secret"}
+SECRET_OF = {
+    "smart-backend": "private_key",
+    "client-credentials": "secret",
+    "mutual-tls": "client_certificate",
+    "basic": "secret",
+    "bearer": "secret",
+}
 """What the password of a connection is to each way of logging in."""
+LABELS = {
+    "base_url": "Base URL",
+    "auth": "Log-in",
+    "method": "Log-in",
+    "username": "Client id or user",
+    "client_id": "Client id or user",
+    **dict.fromkeys(SECRET_OF.values(), "Secret or private key"),
+    "token_url": "Token endpoint",
+    "scope": "Scopes",
+    "vendor": "Vendor",
+    "types": "Resource types",
+}
+"""What the form calls the keys of a site file."""
+KEY = re.compile(r"(?<![\w./])fhir\.(?:auth\.)?(\w+)")
 
 
 class FhirHook(BaseHook):
@@ -44,7 +65,7 @@ def source_of(connection: Connection) -> Source:
     """The server that a connection describes."""
     extra: dict[str, Any] = {name: value for name, value in connection.extra_dejson.items() if value}
     auth = {"method": extra.get("method", "none"), "client_id": connection.login, "username": connection.login}
-    auth |= {name: extra[name] for name in ("token_url", "scope") if name in extra}
+    auth |= {key: extra[name] for name, key in (("oauth_url", "token_url"), ("scope", "scope")) if name in extra}
     if (secret := SECRET_OF.get(str(auth["method"]))) is not None:
         auth[secret] = "airflow:this"
     described = {
@@ -57,7 +78,22 @@ def source_of(connection: Connection) -> Source:
         "fhir": {"base_url": connection.host or "", "vendor": extra.get("vendor"), "auth": auth},
     }
     password = (connection.password or "").encode()
-    return Source(site=_site(described), folder=Path(), secrets=lambda _reference: password)
+    source = Source(site=_site(described), folder=Path(), secrets=lambda _reference: password)
+    _agree(connection, source.fhir)
+    return source
+
+
+def _agree(connection: Connection, fhir: Fhir) -> None:
+    """Raises OperatorError where two fields of the form say two things."""
+    if connection.password and fhir.auth.method == "none":
+        raise OperatorError(
+            "Log-in: none, and a secret is given",
+            "Correct the connection's fields: choose how to log in, under Extra Fields, or remove the secret.",
+        )
+    if connection.port and connection.port != fhir.base_url.port:
+        raise OperatorError(
+            f"Port: {connection.port}, and the Base URL's is {fhir.base_url.port}", "Correct the connection's fields."
+        )
 
 
 def _site(described: dict[str, Any]) -> Site:
@@ -74,10 +110,12 @@ def _site(described: dict[str, Any]) -> Site:
 def _field(place: tuple[int | str, ...]) -> str:
     """What the form calls a key of the site file."""
     key = str(place[-1])
-    return {"base_url": "Base URL", "auth": "Log-in", "method": "Log-in", "types": "Resource types"}.get(key, key)
+    return LABELS.get(key, key)
 
 
 def _told(finding: Finding) -> str:
+    """In the form's words: who reads it has no site file before them."""
+    told = f"{finding.name}: {finding.what.removeprefix(f'{finding.name}: ')}"
     if finding.ok:
-        return f"{finding.name}: {finding.what}"
-    return f"{finding.name}: {finding.what}. {finding.who}: {finding.fix}"
+        return told
+    return KEY.sub(lambda found: LABELS.get(found[1], found[0]), f"{told}. {finding.who}: {finding.fix}")

@@ -1,7 +1,7 @@
 """The connection type `fhir` for Airflow's pages, and what a topic is called in lineage; found by the entry point `apache_airflow_provider`.
 
 What the form asks is declared here, so that Airflow draws it without importing a hook. Secrets stand in Password alone,
-which Airflow encrypts and masks.
+which Airflow encrypts and masks; it masks, too, what is called after a token, which an address is not to be.
 """
 
 from typing import Any, get_args
@@ -29,7 +29,7 @@ def get_provider_info() -> dict[str, Any]:
                     "method": _field(
                         "Log-in", "How to log in; what is needed for each, `mainstem sites keys` tells.", METHODS
                     ),
-                    "token_url": _field("Token endpoint", "Discovered at the server where absent."),
+                    "oauth_url": _field("Token endpoint", "Discovered at the server where absent."),
                     "scope": _field("Scopes", "`system/<type>.read` of each type where absent."),
                     "vendor": _field("Vendor", "Told by what the server says of itself where absent."),
                     "resource_types": _field(
@@ -37,7 +37,7 @@ def get_provider_info() -> dict[str, Any]:
                     ),
                 },
                 "ui-field-behaviour": {
-                    "hidden-fields": ["port", "schema", "extra"],
+                    "hidden-fields": ["schema", "extra"],
                     "relabeling": {
                         "host": "Base URL",
                         "login": "Client id or user",
@@ -45,7 +45,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "placeholders": {
                         "host": "https://fhir.hospital.example/r4",
-                        "password": "a PEM, JWK or JWKS for smart-backend",
+                        "port": "443, the Base URL's: Airflow 3.3 tests none that has no port",
+                        "password": "smart-backend: PEM, JWK or JWKS; mutual-tls: certificate and key, PEM",
                     },
                 },
             }

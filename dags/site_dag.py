@@ -62,6 +62,7 @@ DEFAULTS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=30),
     "retry_policy": RETRY_POLICY,
     "show_return_value_in_logs": False,
+    "weight_rule": "upstream",  # a site that was begun is ended before another begins: by Airflow's own rule all of a network end together, late
 }
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -22,6 +22,8 @@ from schemas.showing import host_and_port
 from schemas.sites import Auth, Fhir
 
 PROBED_SECONDS = 2.0
+PEM, PEM_LINE = re.compile(rb"[ \t]*-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----"), 64
+"""A block without headers: with them a key has a password, which is told of."""
 WANTS_TLS = re.compile(rb"HTTPS (?:port|server)|requires TLS", re.IGNORECASE)
 """What servers of TLS answer who does not speak it: nginx, Apache, Go, Tomcat."""
 _OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}
@@ -225,7 +227,7 @@ def _show(context: ssl.SSLContext, auth: Auth, secrets: Callable[[str], bytes]) 
     """The client's certificate and key, for mutual TLS."""
     certificate = secrets(auth.client_certificate or "")
     key = secrets(auth.client_key) if auth.client_key else b""
-    with _kept_for_a_moment(certificate + b"\n" + key + b"\n") as path:
+    with _kept_for_a_moment(in_lines(certificate + b"\n" + key + b"\n")) as path:
         try:
             context.load_cert_chain(path, password=lambda: "")  # a key with a password would be asked for at a terminal
         except (OSError, ssl.SSLError, ValueError):
@@ -234,6 +236,17 @@ def _show(context: ssl.SSLContext, auth: Auth, secrets: Callable[[str], bytes]) 
                 "Give certificate (chain) and private key in PEM, without a password; where they stand in two places, name "
                 "the key's by fhir.auth.client_key.",
             ) from None
+
+
+def in_lines(pem: bytes) -> bytes:
+    """PEM as OpenSSL reads it, in lines of 64, also of what a form or an environment took for one line."""
+
+    def block(found: re.Match[bytes]) -> bytes:
+        body = b"".join(found[2].split())
+        lines = [body[begin : begin + PEM_LINE] for begin in range(0, len(body), PEM_LINE)]
+        return b"\n".join((b"-----BEGIN %b-----" % found[1], *lines, b"-----END %b-----\n" % found[1]))
+
+    return PEM.sub(block, pem)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 10_000
 """Records after which it is told how far it is."""
-_RECORDS, _PERSONS = 8_000, 50
+_RECORDS, _PERSONS = 3_000, 50
 """Records that a night reads to judge those it touched: a third of a second; and persons whose records are asked for at once."""
 _EASTERNMOST = timedelta(hours=14)
 """Where a day begins first: what is dated after this day is of nobody's today."""
@@ -61,15 +61,18 @@ def judge_site(
 def judge_touched(refresh: Refresh, load: Load) -> LoadQuality | None:
     """What the checks that judge a person alone find of those whom a load touched, of as many as a night has time for.
 
-    None where nobody was touched, and of a site's first load: that touches everybody, whom `mainstem quality` judges.
+    None where nobody was touched, and of a site's first load: that touches everybody, whom `mainstem quality` judges. It makes
+    the index by which later nights read whom they touch.
     """
     store, site = refresh.store, load.site
-    if not store.subjects.any_changed(load.id) or store.quality.last_load(site) is None:
+    if not store.subjects.any_changed(load.id):
+        return None
+    index_subjects(store.database)
+    if store.quality.last_load(site) is None:
         return None
     from transforms.quality import About, judge, shipped
 
     touched = list(store.subjects.changed(load.id))
-    index_subjects(store.database)
     alone = {name: check for name, check in shipped().items() if check.alone}
     rows = _affordable(store, site, from_another(touched, load.id))
     judged = judge(rows, About(today=(refresh.clock() + _EASTERNMOST).date()), alone)

@@ -95,6 +95,8 @@ class Definition:
     direction: Literal["increase", "decrease"]
     """Which way is better."""
     groups: tuple[Populations, ...]
+    differs: tuple[str, ...] = ()
+    """Where it is not as published, since the stream does not hold what is asked for, or holds it otherwise; in plain words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,9 @@ def load_value_sets(folder: Path, *, system: Callable[[str], str]) -> ValueSets:
     `system` gives a code system's URI as records write it: the VSAC names HCPCS otherwise than CMS does.
     OperatorError with a line for each file that cannot be used.
     """
+    if not folder.is_dir():
+        what = "a file, not a folder" if folder.exists() else "no such folder"
+        raise OperatorError(f"{folder}: {what}", "Name the folder of FHIR ValueSets with expansions.")
     paths = sorted(path for path in folder.rglob("*.json") if not path.name.startswith("."))
     if not paths:
         raise OperatorError(

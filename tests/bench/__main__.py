@@ -63,7 +63,8 @@ def measured(names: list[str], checkouts: list[Checkout]) -> Results:
 
 def line(figure: Figure) -> str:
     """Said at once, because the next may take a while."""
-    return f"{figure.checkout:<7} {figure.what}: {figure.text()}"
+    judged = "" if figure.holds is None else f", asked {figure.judged()}"
+    return f"{figure.checkout:<7} {figure.what}: {figure.text()}{judged}"
 
 
 if __name__ == "__main__":

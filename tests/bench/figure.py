@@ -23,6 +23,12 @@ class Figure:
     asked: str = ""
     note: str = ""
     lower_is_better: bool = False
+    holds: bool | None = None
+    """Whether it is as asked, where the figure is judged."""
+
+    def judged(self) -> str:
+        """What is asked, and whether it is so."""
+        return self.asked if self.holds is None else f"{self.asked}: {'holds' if self.holds else 'DOES NOT HOLD'}"
 
     def text(self) -> str:
         """For people."""
@@ -92,7 +98,7 @@ class Results:
                 f"{figure.ratio(other.value):.2f}" if other else "",
                 figure.ratio_by_cpu(other) if other else "",
                 f"{figure.ratio(last) - 1:+.0%}" if last else "",
-                figure.asked,
+                figure.judged(),
                 figure.note,
             )
         return table

@@ -1,6 +1,8 @@
 """`mainstem measures`: published cases are mapped, evaluated and compared; what a measure says, and why somebody is in."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +71,11 @@ def sets(tmp_path: Path) -> Path:
     return sets_of("CMS122", tmp_path)
 
 
-def sets_of(measure: str, tmp_path: Path) -> Path:
-    """Value sets with a code each."""
+def sets_of(measure: str, tmp_path: Path, year: int = 2026) -> Path:
+    """Value sets with a code each, beside those that are there."""
     folder = tmp_path / "valuesets"
-    folder.mkdir()
-    for oid, expanded in value_sets(definition(measure, 2026).groups).by_url.items():
+    folder.mkdir(exist_ok=True)
+    for oid, expanded in value_sets(definition(measure, year).groups).by_url.items():
         code = {"system": SNOMED, "code": CODES[oid]} if oid in CODES else {"system": OURS, "code": oid}
         resource = {"resourceType": "ValueSet", "url": oid, "title": expanded.title, "expansion": {"contains": [code]}}
         (folder / f"{oid}.json").write_text(json.dumps(resource))
@@ -95,6 +97,22 @@ def cases(tmp_path: Path) -> Path:
     expected["unseen"] = dict.fromkeys([*counts, "numerator"], 0)
     (folder / "expected.json").write_text(json.dumps(expected))
     return folder
+
+
+def _expecting(counts: dict[str, Any]) -> Callable[[Path], object]:
+    return lambda folder: (folder / "expected.json").write_text(json.dumps(counts))
+
+
+def _one_deeper(folder: Path) -> None:
+    moved = folder.rename(folder.parent / "moved")
+    folder.mkdir()
+    moved.rename(folder / "CMS122")
+
+
+def _cut_off(folder: Path) -> None:
+    bundle = folder / "high" / "bundle.ndjson"
+    first, second, *others = bundle.read_text().splitlines()
+    bundle.write_text("\n".join([first, second[:40], *others, ""]))
 
 
 def test_cases_that_hold_pass(lhn: Network, cases: Path, sets: Path) -> None:
@@ -145,6 +163,86 @@ def test_what_cannot_be_verified_is_refused_with_its_cause(
     done = lhn.here("measures", *(each.format(cases=cases, sets=sets) for each in arguments))
     assert done.returncode == 78
     assert cause in done.stderr
+
+
+COUNTS_ONE = {"initial-population": 1}
+ODD_FOLDERS: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "no folder": (shutil.rmtree, "no such folder", "Give the folder that holds the cases"),
+    "a file": (lambda folder: (shutil.rmtree(folder), folder.touch()), "a file, not a folder", "Give the folder"),
+    "nothing in it": (lambda folder: (shutil.rmtree(folder), folder.mkdir()), "no expected.json in it", "Give the"),
+    "decks in it": (
+        _one_deeper,
+        "no expected.json in it",
+        "Give one of those in it: CMS122.",
+    ),
+    "counts cut off": (
+        lambda folder: (folder / "expected.json").write_text('{"high":\n {"numerator": 1'),
+        "expected.json: not readable as JSON, line 2",
+        'Write {"case"',
+    ),
+    "no counts": (_expecting({"high": {}}), "high has no counts by population", "its counts by FHIR's populations"),
+    "counts that are none": (_expecting({"high": {"numerator": True}}), "high has no counts by population", "counts"),
+    "a population of none": (_expecting({"high": {"numerater": 0}}), "high counts 'numerater'", "counts by FHIR's"),
+    "a case that is not there": (_expecting({"lost": COUNTS_ONE}), "of lost there is no", "folder with a bundle"),
+    "a case elsewhere": (_expecting({"../cases/high": COUNTS_ONE}), "of ../cases/high there is no", "folder"),
+    "a line cut off": (_cut_off, "high/bundle.ndjson, line 2: The line is not valid JSON", "Copy it again"),
+    "another measure's": (_expecting({"high": [COUNTS_ONE] * 3}), "high: 3 groups are expected, CMS122 has 1", "cases"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_FOLDERS)
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["words", "json"])
+def test_an_odd_folder_is_refused_with_cause_and_fix(
+    lhn: Network, cases: Path, sets: Path, odd: str, as_json: tuple[str, ...]
+) -> None:
+    """Nothing is compared, so nothing is said of any case."""
+    make, cause, fix = ODD_FOLDERS[odd]
+    make(cases)
+    done = lhn.here("measures", "verify", "CMS122", cases, "--valuesets", sets, *as_json)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert f"error: {cases}" in done.stderr or cause.startswith("high:")
+    assert cause in done.stderr
+    assert f"fix: {fix}" in done.stderr or fix in done.stderr.split("fix: ")[1]
+
+
+@pytest.mark.parametrize("way", ["nowhere", "cases/expected.json"])
+def test_value_sets_are_looked_for_in_a_folder(lhn: Network, cases: Path, way: str) -> None:
+    done = lhn.here("measures", "verify", "CMS122", cases, "--valuesets", cases.parent / way)
+    assert done.returncode == 78
+    assert ("no such folder" if way == "nowhere" else "a file, not a folder") in done.stderr
+
+
+def test_cases_without_expected_counts_are_told(lhn: Network, cases: Path, sets: Path) -> None:
+    _expecting({"high": COUNTS_ONE})(cases)
+    done = lhn.here("measures", "verify", "CMS122", cases, "--valuesets", sets, "--json")
+    assert (done.returncode, json.loads(done.stdout)["cases"]) == (0, 1)
+    assert "not compared, since expected.json says nothing of it: low and 1 more" in done.stderr
+
+
+def test_cases_of_another_year_are_told_to_be(lhn: Network, cases: Path, tmp_path: Path) -> None:
+    """Of those that fail, how many pass as that year's."""
+    for bundle in cases.glob("*/bundle.ndjson"):
+        bundle.write_text(bundle.read_text().replace("2026-03-01", "2025-03-01"))
+    (tmp_path / "both").mkdir()
+    sets_of("CMS122", tmp_path / "both", 2025)
+    both = sets_of("CMS122", tmp_path / "both", 2026)
+    done = lhn.here("measures", "verify", "CMS122", cases, "--valuesets", both, "--year", "2026")
+    assert done.returncode == 1
+    assert "2 of those that fail pass as cases of 2025: are they published for --year 2025?" in done.stderr
+
+
+def test_a_case_of_several_patients_is_told(lhn: Network, cases: Path, sets: Path) -> None:
+    bundle = cases / "high" / "bundle.ndjson"
+    bundle.write_text(bundle.read_text() + _patient("other", VISIT))
+    done = lhn.here("measures", "verify", "CMS122", cases, "--valuesets", sets)
+    assert done.returncode == 0
+    assert f"{bundle}: several patients" in done.stderr
+
+
+def test_no_cases_are_published_of_a_networks_measure(lhn: Network, cases: Path, sets: Path) -> None:
+    done = lhn.here("measures", "verify", "CF-2", cases, "--valuesets", sets)
+    assert done.returncode == 78
+    assert "CF-2 is a measure of the network" in done.stderr
 
 
 def test_explain_names_each_step_with_its_answer_and_records(lhn: Network, cases: Path, sets: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_server_that_can_be_read_says_what_it_is(
         monkeypatch,
         host=server.base_url,
         login=server.client.client_id,
-        password=key,
+        password=key.replace("\n", " "),  # the form has one line
         extra={"method": "smart-backend"},
     )
     done, said = hook.test_connection()
@@ -65,6 +65,9 @@ def test_a_server_that_can_be_read_says_what_it_is(
         ({"host": "https://fhir.example/r4", "extra": {"method": "smart-backend"}, "password": SECRET}, "client_id"),
         ({"host": f"https://me:{SECRET}@fhir.example/r4"}, "must hold no user"),
         ({"host": "https://fhir.example/r4", "extra": {"method": "magic"}}, "Log-in: Input should be"),
+        ({"host": "https://fhir.example/r4", "extra": {"oauth_url": "at home"}}, "Token endpoint: Input should be"),
+        ({"host": "https://fhir.example/r4", "password": SECRET}, "Log-in: none, and a secret is given"),
+        ({"host": "https://fhir.example/r4", "port": 8443}, "Port: 8443, and the Base URL's is 443"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_do(
@@ -92,16 +95,17 @@ def test_a_connection_written_as_an_address_is_the_same(monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
-def test_airflow_lists_the_provider(tmp_path: Any) -> None:
+@pytest.mark.parametrize(("what", "named"), [("list", "mainstem"), ("hooks", "fhir")])
+def test_airflow_lists_the_provider(tmp_path: Any, what: str, named: str) -> None:
     listed = subprocess.run(
-        [sys.executable, "-m", "airflow", "providers", "hooks", "--output", "json"],
+        [sys.executable, "-m", "airflow", "providers", what, "--output", "json"],
         env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
     ).stdout
-    assert "fhir" in {row["connection_type"] for row in json.loads(listed[listed.index("[{") :])}
+    assert named in {value for row in json.loads(listed[listed.index("[{") :]) for value in row.values()}
 
 
 def test_a_secret_of_a_file_is_hidden_as_those_of_connections_are() -> None:

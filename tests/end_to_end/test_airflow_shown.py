@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow_at_large import AtLarge, local_airflow
+from airflow_at_large import AtLarge, local_airflow, log_in
 from browser import browser
 from hospital_with_faults import FaultyHospital, serving
 from hospitals_at_night import rejecting
-
-from mainstem.demo.airflow import USER
 
 pytestmark = [pytest.mark.airflow, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 NAMES = {"north": "Northside Children's", "south": "Southport General", "west": "Westlake Pediatrics"}
@@ -50,24 +48,17 @@ def test_in_the_morning_airflow_shows_who_failed_why_and_who_acts(airflow: AtLar
     folder = Path(os.environ.get("MAINSTEM_SCREENSHOTS") or tmp_path)
     with browser() as opened:
         tab = opened.new_context(viewport={"width": 1280, "height": 860}).new_page()
-        _log_in(tab, airflow)
-        tab.goto(f"{airflow.address}/dags", timeout=PATIENCE)
+        tab.set_default_timeout(PATIENCE)
+        log_in(tab, airflow)
+        tab.goto(f"{airflow.address}/dags")
         for name in NAMES.values():
-            tab.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
+            tab.get_by_text(name, exact=True).first.wait_for()
         for site, said in ((BROKEN, "tpyes"), (REFUSED, "does not permit")):
-            tab.goto(f"{airflow.address}/dags/ehr_pull__{site}/runs/{airflow.runs[site]}", timeout=PATIENCE)
-            tab.get_by_text(said).first.wait_for(timeout=PATIENCE)
+            tab.goto(f"{airflow.address}/dags/ehr_pull__{site}/runs/{airflow.runs[site]}")
+            tab.get_by_text(said).first.wait_for()
         tab.screenshot(path=folder / "airflow-run.png")
-        tab.goto(f"{tab.url}/tasks/preflight", timeout=PATIENCE)
+        tab.goto(f"{tab.url}/tasks/preflight")
         for said in ("Fix: ", "Who: ", "Retry: ", "Watermark: never read"):
-            tab.get_by_text(said).first.wait_for(timeout=PATIENCE)
+            tab.get_by_text(said).first.wait_for()
         tab.get_by_text("OperatorError: ").first.click()  # Airflow's frames behind it
         tab.screenshot(path=folder / "airflow-log.png")
-
-
-def _log_in(tab: Any, airflow: AtLarge) -> None:
-    tab.goto(f"{airflow.address}/auth/login", timeout=PATIENCE)
-    tab.fill("input[name=username]", USER)
-    tab.fill("input[name=password]", airflow.password)
-    tab.click("button[type=submit]")
-    tab.wait_for_url(f"{airflow.address}/", timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""Nights by Airflow as a network runs it: Celery on a real broker, a worker in a hospital, a scheduler and a worker killed.
+"""Nights by Airflow as a network runs it: on one machine, by Celery on a real broker, by a worker in a hospital; a scheduler and a worker killed.
 
 Redis from the distribution's packages (`make redis`); skipped with the reason where it cannot be had.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow_at_large import AtLarge, celery_airflow, require_redis
+from airflow_at_large import AtLarge, at_night, celery_airflow, local_airflow, require_redis
 from checker import effects_of, judge
 from hospitals_at_night import Hospitals, hospitals
 from network_under_test import Network
@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.large, pytest.mark.airflow, pytest.mark.timeout(4 * 36
 TWENTY = int(os.environ.get("MAINSTEM_CELERY_SITES", "20"))
 SIXTY = int(os.environ.get("MAINSTEM_NIGHT_SITES", "60"))
 HOURS = 3600.0
+MEBIBYTES = 4096
+"""Of Airflow with sixty sites."""
 OUTSIDE = "h01"
 """The hospital with a worker of its own: its key is known to that one alone."""
 
@@ -94,7 +96,9 @@ def test_twenty_sites_by_two_celery_workers_and_one_by_the_worker_in_its_hospita
         assert len(latest.state()) == found.expected()
 
 
+@pytest.mark.parametrize("executor", ["local", "celery"])
 def test_sixty_hospitals_for_two_nights_with_a_scheduler_and_a_worker_killed(
+    executor: str,
     make_network: Any,
     broker: str,
     state_url: str,
@@ -103,42 +107,64 @@ def test_sixty_hospitals_for_two_nights_with_a_scheduler_and_a_worker_killed(
     latest_of: Any,
     parts_folder: Path,
 ) -> None:
-    """The first night's sick say why and hold up nobody; in the second, all well, the scheduler and a worker are killed: nothing is lost."""
-    require_redis()
+    """The first night's sick say why and hold up nobody; in the second, all well, the scheduler and a worker are killed: nothing is lost.
+
+    By one machine's Airflow as our image has it, whose scheduler is killed twice since its tasks are its own; and by Celery.
+    """
     with hospitals(make_network(broker, store=state_url), SIXTY) as found:
         sites, latest = list(found.served), latest_of(sqlite_engine)
-        with celery_airflow(found.lhn, parts_folder / "sixty", metadata_url, sites, 2) as airflow:
+        with airflow_of(executor, found.lhn, parts_folder / f"sixty-{executor}", metadata_url, sites) as airflow:
             measured = Measured(airflow)
             ended = airflow.night(sites, seconds=4 * HOURS, beside=measured)
-            print(f"{len(sites)} sites: {measured}")
-            assert {site for site in found.healthy if ended[site] != "success"} == set()
+            print(f"{len(sites)} sites by {executor}, some sick: {measured}")
+            assert {site: ended[site] for site in found.healthy if ended[site] != "success"} == {}
             for site, how in found.sick.items():
                 if how in ("down", "rejecting"):
                     assert "Who: " in airflow.note_of(site), (site, how)
             assert wrong(found.lhn, sqlite_engine, latest) == []
+            assert measured.most < MEBIBYTES
 
             found.day(1)
             found.mend()
-            killer = Killer(airflow, len(sites))
-            ended = airflow.night(sites, seconds=4 * HOURS, beside=killer)
-            assert killer.killed == ["scheduler", "w1"]
+            kills = ("scheduler", "scheduler" if executor == "local" else "w1")
+            measured, killer = Measured(airflow), Killer(airflow, len(sites), kills)
+
+            def beside(done: int) -> None:
+                measured(done)
+                killer(done)
+
+            ended = airflow.night(sites, seconds=4 * HOURS, beside=beside)
+            print(f"{len(sites)} sites by {executor}, {' and '.join(killer.killed)} killed: {measured}")
+            assert tuple(killer.killed) == kills
             assert airflow.notes_of_failed(ended) == {}
         assert wrong(found.lhn, sqlite_engine, latest) == []
         assert len(latest.state()) == found.expected()
+
+
+def airflow_of(executor: str, lhn: Network, state: Path, database: str, sites: list[str]) -> Any:
+    """An Airflow by the executor's name. Skips where what it needs is not to be had."""
+    if executor == "celery":
+        require_redis()
+        return celery_airflow(lhn, state, database, sites, 2)
+    return local_airflow(lhn, state, database, sites, settings=at_night())
 
 
 class Measured:
     """What a night by Airflow costs, looked at while it lasts: its own parts and the tasks in them; neither brokers nor databases."""
 
     def __init__(self, airflow: AtLarge) -> None:
-        self._airflow, self._began, self._before, self._most = airflow, time.monotonic(), airflow.cpu(), 0.0
+        self.most, self._done = 0.0, 0
+        self._airflow, self._began, self._before = airflow, time.monotonic(), airflow.cpu()
 
-    def __call__(self, _done: int) -> None:
-        self._most = max(self._most, sum(self._airflow.mebibytes().values()))
+    def __call__(self, done: int) -> None:
+        self.most = max(self.most, sum(self._airflow.mebibytes().values()))
+        if done > self._done:
+            print(f"{done} ended: {self}", flush=True)
+        self._done = done
 
     def __str__(self) -> str:
         cpu, took = self._airflow.cpu() - self._before, time.monotonic() - self._began
-        return f"{cpu:.0f} s of processor time, {took:.0f} s by the clock, {self._most:.0f} MiB at most"
+        return f"{cpu:.0f} s of processor time, {took:.0f} s by the clock, {self.most:.0f} MiB at most"
 
 
 def by_command(found: Hospitals, **environment: str) -> str:
@@ -154,19 +180,19 @@ def by_command(found: Hospitals, **environment: str) -> str:
 
 
 class Killer:
-    """Kills the scheduler when an eighth of the night is done, a worker when a half is, and starts each again some seconds later."""
+    """Kills a part when an eighth of the night is done, the next when a half is, and starts each again some seconds later."""
 
-    def __init__(self, airflow: AtLarge, sites: int) -> None:
+    def __init__(self, airflow: AtLarge, sites: int, names: tuple[str, ...]) -> None:
         self.killed: list[str] = []
-        self._airflow, self._sites = airflow, sites
+        self._airflow, self._left = airflow, [(name, sites / share) for name, share in zip(names, (8, 2), strict=True)]
 
     def __call__(self, done: int) -> None:
-        for name, share in (("scheduler", 8), ("w1", 2)):
-            if done * share >= self._sites and name not in self.killed:
-                self._airflow.kill(name)
-                self.killed.append(name)
-                time.sleep(5)
-                if name == "scheduler":
-                    self._airflow.schedule()
-                else:
-                    self._airflow.celery(name)
+        while self._left and done >= self._left[0][1]:
+            name, _ = self._left.pop(0)
+            self._airflow.kill(name)
+            self.killed.append(name)
+            time.sleep(5)
+            if name == "scheduler":
+                self._airflow.schedule()
+            else:
+                self._airflow.celery(name)

@@ -65,7 +65,13 @@ PERCENTILE = amount(cms155.BMI[1], 60, "%")
         pytest.param(
             [done(cms155.NUTRITION, Y("05-02")), done(cms155.ACTIVITY, Y("05-02"))], [IN, MET, MET], id="both"
         ),
-        pytest.param([problem(cms165.PREGNANCY, Y("12-31"))], [EXCLUDED] * 3, id="pregnant on the last day"),
+        pytest.param(
+            [problem(cms165.PREGNANCY, f"{Y('12-31')}T23:59:59.999Z")], [EXCLUDED] * 3, id="pregnant as the year ends"
+        ),
+        pytest.param([problem(cms165.PREGNANCY, Y("12-31"))], [IN] * 3, id="pregnant on the last day, some time"),
+        pytest.param([problem(cms165.PREGNANCY, Y("12"))], [IN] * 3, id="pregnant since a day of the last month"),
+        pytest.param([problem(cms165.PREGNANCY, "2026")], [IN] * 3, id="pregnant since a day of the year"),
+        pytest.param([problem(cms165.PREGNANCY, "2025")], [EXCLUDED] * 3, id="pregnant since the year before"),
         pytest.param([problem(cms165.PREGNANCY, Y("+01-01"))], [IN] * 3, id="pregnant later"),
         pytest.param(
             [problem(cms165.PREGNANCY, Y("-03-01"), abatementDateTime=Y("-12-31"), **over())],

@@ -21,11 +21,11 @@ from published_patients import CODES, MEASURES, Resource, is_of, patient_of
 
 from mainstem.commands.map.files import map_paths
 from services.measures.compile.memory import InMemory, Period
+from services.measures.compile.people import Person
 from services.measures.language.codes import SNOMED
 from services.measures.official import definition
 from services.measures.official.editions import EDITIONS
 from services.measures.valuesets import Expanded, ValueSets
-from services.measures.verify import person_of
 
 PATIENTS = 60
 Counts = list[dict[str, bool]]
@@ -41,7 +41,7 @@ def _ours_and_theirs(measure: str, year: int, folder: Path) -> Iterator[tuple[in
     ]
     patients = [patient_of(measure, year, number) for number in range(PATIENTS)]
     for number, records in enumerate(_mapped(patients, folder / "bundle.ndjson")):
-        person = person_of(records)
+        person = Person(records)
         ours = [{name: answer(person) is True for name, answer in group.items()} for group in groups]
         yield number, ours, PUBLISHED[measure](Patient(patients[number], year, is_of))
 

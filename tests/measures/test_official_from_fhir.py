@@ -390,11 +390,15 @@ def test_palliative_care_of_2025_to_the_instant(day: str, outcome: str, tmp_path
 @pytest.mark.parametrize(
     ("at", "outcome"),
     [
-        pytest.param("2026-12-31T23:30:00-05:00", OUT, id="after the last day in UTC"),
-        pytest.param("2025-12-31T23:30:00-05:00", IN, id="on the first day in UTC"),
-        pytest.param("2026-01-01T05:00:00+09:00", OUT, id="before the first day in UTC"),
+        pytest.param("2026-12-31T23:30:00-05:00", IN, id="on the last day there"),
+        pytest.param("2025-12-31T23:30:00-05:00", OUT, id="before the first day there"),
+        pytest.param("2026-01-01T05:00:00+09:00", IN, id="on the first day there"),
     ],
 )
-def test_a_published_case_is_counted_in_utc(at: str, outcome: str, tmp_path: Path) -> None:
+def test_a_day_is_the_one_that_is_written(at: str, outcome: str, tmp_path: Path) -> None:
+    """As CQL has it: only what is compared to the instant is so in UTC."""
     visit = seen(c.OFFICE, "2026-03-01", period={"start": at, "end": at})
     assert outcomes("CMS165", 2026, [ADULT, HYPERTENSIVE, visit], tmp_path) == [outcome]
+    pregnant = [problem(cms165.PREGNANCY, at), seen(c.OFFICE, "2026-03-01")]
+    by_instant = {"2026-12-31T23:30:00-05:00": IN}.get(at, EXCLUDED)
+    assert outcomes("CMS165", 2026, [ADULT, HYPERTENSIVE, *pregnant], tmp_path) == [by_instant]

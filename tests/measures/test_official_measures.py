@@ -102,7 +102,13 @@ def _pressure(day: str, systolic: Any, diastolic: Any, **more: Any) -> list[Any]
         pytest.param([born("2009-01-01"), SEEN, HYPERTENSIVE], OUT, id="18 a day later"),
         pytest.param([born("1940-12-31"), SEEN, HYPERTENSIVE], OUT, id="86 on the last day"),
         pytest.param([born("1941"), SEEN, HYPERTENSIVE], IN, id="85 at the end, whatever day of 1941"),
-        pytest.param([ADULT, SEEN, diagnosis(cms165.HYPERTENSION, "2026-06-30")], IN, id="since 30 June"),
+        pytest.param([ADULT, SEEN, diagnosis(cms165.HYPERTENSION, "2026-06-29")], IN, id="since 29 June"),
+        pytest.param([ADULT, SEEN, diagnosis(cms165.HYPERTENSION, "2026-06-30")], OUT, id="since 30 June, some time"),
+        pytest.param(
+            [ADULT, SEEN, diagnosis(cms165.HYPERTENSION, "2026-06-30", onset="2026-06-30T23:59:59.999Z")],
+            IN,
+            id="since the end of 30 June",
+        ),
         pytest.param([ADULT, SEEN, diagnosis(cms165.HYPERTENSION, "2026-07-01")], OUT, id="since 1 July"),
         pytest.param([ADULT, SEEN, diagnosis(cms165.HYPERTENSION, "2020", "2025-12-31")], OUT, id="over before"),
         pytest.param(
@@ -115,6 +121,11 @@ def _pressure(day: str, systolic: Any, diastolic: Any, **more: Any) -> list[Any]
         pytest.param([ADULT, visit(c.OFFICE, "2026-03-01", status="planned"), HYPERTENSIVE], OUT, id="planned visit"),
         pytest.param(
             [ADULT, SEEN, HYPERTENSIVE, diagnosis(cms165.PREGNANCY, "2025-10-01", "2026-01-01")],
+            IN,
+            id="pregnant to the first day, some time",
+        ),
+        pytest.param(
+            [ADULT, SEEN, HYPERTENSIVE, diagnosis(cms165.PREGNANCY, "2025-10-01", "2026-01-02")],
             EXCLUDED,
             id="pregnant on the first day",
         ),
@@ -263,7 +274,7 @@ MEASURED = [
         pytest.param([born("2024-01-01"), SEEN], [OUT, OUT, OUT], id="2"),
         pytest.param([born("2008-12-31"), SEEN], [OUT, OUT, OUT], id="18"),
         pytest.param(
-            [born("2010-01-01"), SEEN, diagnosis(cms165.PREGNANCY, "2026-12-31")], [EXCLUDED] * 3, id="pregnant"
+            [born("2010-01-01"), SEEN, diagnosis(cms165.PREGNANCY, "2026-12-30")], [EXCLUDED] * 3, id="pregnant"
         ),
     ],
 )

@@ -43,7 +43,45 @@ def _answer(truth: Any, *records: Any) -> bool | None:
     ],
 )
 def test_a_date_known_in_part_is_no_later_than_a_day(partial: str, day: str, answer: bool | None) -> None:
-    assert no_later(moment(partial, None), moment(day, None), exactly=False) is answer
+    assert no_later(moment(partial, None), moment(day, None)) is answer
+
+
+@pytest.mark.parametrize(
+    ("partial", "day", "answer"),
+    [
+        ("2026-03-07", "2026-03-07", True),
+        ("2026-03", "2026-03-31", None),
+        ("2026-03", "2026-04-01", True),
+        ("2026", "2026-12-31", None),
+        ("2026", "2025-12-31", False),
+        ("2026", "2026", None),
+    ],
+)
+def test_as_stated_a_date_known_in_part_is_compared_by_what_it_states(
+    partial: str, day: str, answer: bool | None
+) -> None:
+    """CQL: of two dates of one year neither is before the other where one of them states no month."""
+    assert no_later(moment(partial, None), moment(day, None), "stated") is answer
+
+
+@pytest.mark.parametrize(
+    ("onset", "instant", "answer"),
+    [
+        ("2026-12-31", None, None),
+        ("2026-12-31", "2026-12-31T23:59:59.999Z", True),
+        ("2026-12-31", "2027-01-01T04:30:00Z", False),
+        ("2026-12-30", None, True),
+        ("2026-12", None, None),
+        ("2027", None, False),
+        (None, None, True),
+    ],
+)
+def test_a_day_without_a_time_is_not_known_to_be_in_time_to_the_instant(
+    onset: str | None, instant: str | None, answer: bool | None
+) -> None:
+    ill = diagnosis(OFFICE, onset, onset=instant)
+    timed = diagnoses().first("the first", by=THIS.prevalence.start).event.prevalence.overlaps(PERIOD).timed
+    assert _answer(timed, ill) is answer
 
 
 @given(st.dates(min_value=date(1900, 3, 1), max_value=date(2100, 1, 1)), st.integers(0, 110))
@@ -130,7 +168,7 @@ def test_an_active_diagnosis_goes_on_and_another_without_an_end_is_unknown() -> 
     day = on(date(2026, 5, 1))
     for status, answer in (("active", True), ("relapse", True), ("resolved", None), ("inactive", None)):
         ends = ends_of(person, diagnosis(OFFICE, "2020-01-01", clinical_status=status), "prevalence")
-        assert no_later(day, ends.end, exactly=False) is answer
+        assert no_later(day, ends.end) is answer
 
 
 def test_a_diagnosis_overlaps_the_day_it_began_on_whenever_it_ended() -> None:
@@ -170,7 +208,7 @@ def test_the_days_an_order_supplies(given_: dict[str, Any], last: str) -> None:
 
 def test_a_supply_that_cannot_be_told_is_unknown() -> None:
     ends = ends_of(Person([]), order("medication", OFFICE, "2026-03-01", quantity=60), "supply")
-    assert no_later(ends.start, on(date(2026, 3, 1)), exactly=False) is None
+    assert no_later(ends.start, on(date(2026, 3, 1))) is None
 
 
 def test_within_asks_days_of_the_site_and_exactly_asks_instants() -> None:

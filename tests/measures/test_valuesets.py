@@ -136,8 +136,11 @@ def test_every_unusable_file_is_told_at_once(tmp_path: Path) -> None:
 
 def test_folder_without_files_and_set_that_is_not_there_are_told(tmp_path: Path) -> None:
     """A measure without its set would count nobody."""
-    with pytest.raises(OperatorError, match="no file of a value set"):
+    with pytest.raises(OperatorError, match="no such folder"):
         load_value_sets(tmp_path / "nowhere", system=str)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OperatorError, match="no file of a value set"):
+        load_value_sets(tmp_path / "empty", system=str)
     sets = loaded(tmp_path, a=value_set(coded("1")))
     with pytest.raises(OperatorError, match=r"no value set 2\.999\.7"):
         sets.named("2.999.7")

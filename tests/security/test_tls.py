@@ -277,14 +277,15 @@ def guarded(authority: Authority, serving: Any) -> tuple[int, list[str]]:
 
 
 def test_client_is_let_in_by_its_certificate(authority: Authority, guarded: Any, tmp_path: Path) -> None:
-    """Certificate and key stand behind references, in one place or in two; no copy of them is left behind."""
+    """Certificate and key stand behind references, in one place or in two, in lines or in one; no copy of them is left behind."""
     port, heard = guarded
     certificate, key = (path.read_bytes() for path in authority.certificate(host="us", ends=TODAY + timedelta(days=1)))
     before = set(Path(tempfile.gettempdir()).iterdir())
     two = {"env:C": certificate, "env:K": key}
     assert asked(port, tmp_path, authority.file, two, client_certificate="env:C", client_key="env:K") == "4.0.1"
-    one = {"env:C": key + b"\n" + certificate}
-    assert asked(port, tmp_path, authority.file, one, client_certificate="env:C") == "4.0.1"
+    one = key + b"\n" + certificate
+    for secret in (one, one.replace(b"\n", b""), one.replace(b"\n", b" ")):
+        assert asked(port, tmp_path, authority.file, {"env:C": secret}, client_certificate="env:C") == "4.0.1"
     assert "Bearer the-token" in heard
     left = {
         path for path in set(Path(tempfile.gettempdir()).iterdir()) - before if path.is_file() and path.stat().st_size

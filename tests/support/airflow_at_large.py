@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,7 @@ import pytest
 from network_under_test import Network
 
 from mainstem.config.dag_stubs import stub_of
-from mainstem.demo.airflow import FINISHED, Airflow
+from mainstem.demo.airflow import FINISHED, USER, Airflow
 from mainstem.demo.embedded import LOOPBACK, Running, end_session, free_port, port_is_busy, require_port
 from schemas.errors import TemporaryError
 
@@ -68,6 +68,11 @@ def shipped() -> dict[str, str]:
     return patience | AS_DELIVERED | {name: value for name, value in ours.items() if name not in PLACES}
 
 
+def at_night() -> dict[str, str]:
+    """The same, where a part that is killed is seen within two minutes."""
+    return shipped() | {name: value for name, value in PATIENCE.items() if name != "AIRFLOW__CORE__PARALLELISM"}
+
+
 class AtLarge(Airflow):
     """Its parts as processes of their own; `executor` and `more` settings decide where tasks run."""
 
@@ -77,9 +82,17 @@ class AtLarge(Airflow):
         self.runs: dict[str, str] = {}
         self._settings = {"AIRFLOW__CORE__EXECUTOR": executor, **more}
         self._all: dict[str, str] = {}
+        self._spent = 0.0
 
     def launch(self) -> Self:
         """The database migrated; all parts but workers begun."""
+        self.serve()
+        self.begin("processor", "dag-processor")
+        self.schedule()
+        return self
+
+    def serve(self) -> Self:
+        """The database migrated; the pages begun alone: nothing runs."""
         require_port(self.port, "Airflow", self._choose)
         self._prepare()
         named = self.home / "config" / "named.py"
@@ -93,8 +106,6 @@ class AtLarge(Airflow):
         }
         self.say("db", "migrate")
         self._process = self.begin("api", "api-server")
-        self.begin("processor", "dag-processor")
-        self.schedule()
         return self
 
     def schedule(self) -> None:
@@ -144,6 +155,7 @@ class AtLarge(Airflow):
         """kill -9, of a part and all that it started."""
         part = self.parts[name]
         tree = psutil.Process(part.pid).children(recursive=True)
+        self._spent += _seconds([psutil.Process(part.pid), *tree])
         os.kill(part.pid, signal.SIGKILL)
         for each in tree:
             with contextlib.suppress(psutil.Error):
@@ -167,12 +179,22 @@ class AtLarge(Airflow):
 
     def wait_for_stubs(self, wanted: set[str], seconds: float = START_SECONDS) -> None:
         """Until the DAG processor has read these."""
-        self.parts["scheduler"].wait_until(lambda: wanted <= set(self.serialized()), seconds, "read its DAGs")
+
+        def are() -> bool:
+            time.sleep(len(wanted) / 20)  # whoever reads many is asked seldom
+            return wanted <= set(self.serialized())
+
+        self.parts["scheduler"].wait_until(are, seconds, "read its DAGs")
 
     def serialized(self) -> list[str]:
         """The DAGs that can be run; fails with an import error."""
         assert not (errors := self._get("/importErrors")["import_errors"]), errors[0]["stack_trace"]
-        return [dag["dag_id"] for dag in self._get("/dags?limit=100")["dags"]]
+        found, total = list[str](), 1
+        while len(found) < total:
+            page = self._get(f"/dags?limit=100&order_by=dag_id&offset={len(found)}")
+            found += [dag["dag_id"] for dag in page["dags"]]
+            total = page["total_entries"]
+        return found
 
     def night(self, sites: Sequence[str], *, seconds: float, beside: Callable[[int], None] = lambda done: None) -> Any:
         """A run of each site at once, waited for; `beside(done)`: what else happens meanwhile. Site → state."""
@@ -248,12 +270,8 @@ class AtLarge(Airflow):
         return found
 
     def cpu(self) -> float:
-        """Seconds of processor time so far, of all parts and of what they started, ended or not."""
-        total = 0.0
-        for each in (each for group in self.processes().values() for each in group):
-            with contextlib.suppress(psutil.Error):
-                total += sum(each.cpu_times()[:4])
-        return total
+        """Seconds of processor time so far, of all parts and of what they started, ended, killed or not."""
+        return self._spent + sum(map(_seconds, self.processes().values()))
 
     def mebibytes(self) -> dict[str, float]:
         """Memory of each part: what is shared is counted once among those who share it."""
@@ -264,6 +282,15 @@ class AtLarge(Airflow):
                 with contextlib.suppress(psutil.Error):
                     found[name] += each.memory_full_info().pss / 2**20
         return found
+
+
+def _seconds(processes: Iterable[psutil.Process]) -> float:
+    """Of processor time: theirs, and that of children which ended."""
+    total = 0.0
+    for each in processes:
+        with contextlib.suppress(psutil.Error):
+            total += sum(each.cpu_times()[:4])
+    return total
 
 
 def require_redis() -> str:
@@ -308,6 +335,24 @@ def _environment(lhn: Network, database: str) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": conn,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": conn,
     }
+
+
+@contextmanager
+def airflow_pages(state: Path) -> Iterator[AtLarge]:
+    """The API server alone, with its pages, on SQLite."""
+    made = AtLarge(state, dags=_dags(state, []), env={}, executor="LocalExecutor", **PATIENCE)
+    with closing(made):
+        made.serve().wait(START_SECONDS)
+        yield made
+
+
+def log_in(tab: Any, airflow: Airflow) -> None:
+    """A browser's page, as the administrator."""
+    tab.goto(f"{airflow.address}/auth/login")
+    tab.fill("input[name=username]", USER)
+    tab.fill("input[name=password]", airflow.password)
+    tab.click("button[type=submit]")
+    tab.wait_for_url(f"{airflow.address}/")
 
 
 FEW = PATIENCE | {"AIRFLOW__CORE__PARALLELISM": "4"}

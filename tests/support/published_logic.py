@@ -1,19 +1,30 @@
 """The published measures once more, read from their CQL straight over FHIR resources: a second implementation to compare with.
 
-Times are pairs of milliseconds, the earliest and the latest they can be; yes, no and unknown are True, False and None.
+Times are milliseconds, the earliest and the latest they can be, and the offset they are written with: days are those of that offset,
+instants are compared in UTC. Of times that are stated to another precision neither is before the other, unless they cannot be of one
+day. Yes, no and unknown are True, False and None.
 Nothing here knows records, the mapping or the measure language.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from math import inf, trunc
-from typing import Any
+from typing import Any, NamedTuple
 
 Resource = dict[str, Any]
-Time = tuple[float, float]
-Interval = tuple[Time, Time]
 DAY = 86_400_000
-EVER, FOREVER, UNKNOWN = (-inf, -inf), (inf, inf), (-inf, inf)
+
+
+class Time(NamedTuple):
+    """A date or dateTime: when it is in UTC, and how far its own clock is ahead."""
+
+    first: float
+    last: float
+    ahead: float = 0
+
+
+Interval = tuple[Time, Time]
+EVER, FOREVER, UNKNOWN = Time(-inf, -inf), Time(inf, inf), Time(-inf, inf)
 FINAL = ("final", "amended", "corrected")
 ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 NOT_OUTPATIENT = ("EMER", "IMP", "ACUTE", "NONAC", "PRENC", "SS")
@@ -23,9 +34,10 @@ def milliseconds(text: str) -> Time:
     """A date or dateTime."""
     if "T" not in text:
         first = datetime.fromisoformat(text).replace(tzinfo=UTC)
-        return _of(first), _of(first) + DAY - 1
-    exact = _of(datetime.fromisoformat(text))
-    return exact, exact
+        return Time(_of(first), _of(first) + DAY - 1)
+    told = datetime.fromisoformat(text)
+    ahead = told.utcoffset() or timedelta()
+    return Time(_of(told), _of(told), ahead.total_seconds() * 1000)
 
 
 def _of(moment: datetime) -> float:
@@ -34,13 +46,14 @@ def _of(moment: datetime) -> float:
 
 def days(time: Time) -> Time:
     """As days since 1970."""
-    first, last = (each if abs(each) == inf else each // DAY for each in time)
-    return first, last
+    return Time(*(each if abs(each) == inf else (each + time.ahead) // DAY for each in time[:2]))
 
 
 def no_later(one: Time, other: Time) -> bool | None:
     """`one` ≤ `other`."""
-    return True if one[1] <= other[0] else False if one[0] > other[1] else None
+    if one.last < other.first or (one[:2] == other[:2] != UNKNOWN[:2]):
+        return True
+    return False if one.first > other.last else None
 
 
 def earlier(one: Time, other: Time) -> bool | None:
@@ -76,13 +89,13 @@ def during(one: Interval, other: Interval) -> bool | None:
 
 def moved(time: Time, *, months: int = 0, days: int = 0) -> Time:
     """By calendar time; of a month that lacks the day its last one."""
-    first, last = (each if abs(each) == inf else _moved(each, months, days) for each in time)
-    return first, last
+    first, last = (each if abs(each) == inf else _moved(each + time.ahead, months, days) for each in time[:2])
+    return Time(first - time.ahead, last - time.ahead, time.ahead)
 
 
 def just_before(time: Time) -> Time:
     """A millisecond earlier: the end of an interval that is open there."""
-    return time[0] - 1, time[0] - 1
+    return Time(time.first - 1, time.first - 1)
 
 
 def _moved(at: float, months: int, days: int) -> float:
@@ -198,8 +211,8 @@ class Patient:
         end = condition.get("abatementPeriod", {}).get("end")
         if end is None:
             return None
-        first, last = milliseconds(end)
-        return (first - 1, last - 1) if "T" in end else (first - DAY, last - DAY)
+        first, last, ahead = milliseconds(end)
+        return Time(first - 1, last - 1, ahead) if "T" in end else Time(first - DAY, last - DAY)
 
     def _aged(self, age: Resource) -> Time:
         return moved(milliseconds(self.patient["birthDate"]), months=12 * age["value"])
@@ -221,7 +234,10 @@ class Patient:
 
     def age(self, at: Time) -> int:
         """Full years."""
-        born, now = date.fromisoformat(self.patient["birthDate"]), datetime.fromtimestamp(at[0] / 1000, UTC).date()
+        born, now = (
+            date.fromisoformat(self.patient["birthDate"]),
+            datetime.fromtimestamp((at.first + at.ahead) / 1000, UTC).date(),
+        )
         return now.year - born.year - ((now.month, now.day) < (born.month, born.day))
 
     # ------------------------------------------------------------ what libraries share
@@ -326,7 +342,7 @@ def _days_supplied(dosage: Resource, repeat: Resource, dispense: Resource) -> fl
     a_day = often / (period * unit) if often and period and unit else len(repeat.get("timeOfDay", ()))
     if quantity is None or not dose or not a_day:
         return None
-    return round(quantity / (dose * a_day) * fills, 6)
+    return float(round(quantity / (dose * a_day) * fills, 6))
 
 
 def _lowest(values: Sequence[float | None]) -> float | None:
@@ -405,9 +421,9 @@ def cms122(one: Patient) -> list[dict[str, bool]]:
         or one.palliative()
     )
     tests = [(at, each) for each in one.results("hba1c", "gmi", category="laboratory") if (at := one.latest(each))]
-    tests = [(days(at)[0], each) for at, each in tests if within(days(at), one.in_days) is True]
-    last = max((at for at, _ in tests), default=None)
-    numbers = [each.get("valueQuantity", {}).get("value") for at, each in tests if at == last]
+    dated = [(days(at).first, each) for at, each in tests if within(days(at), one.in_days) is True]
+    last = max((at for at, _ in dated), default=None)
+    numbers = [each.get("valueQuantity", {}).get("value") for at, each in dated if at == last]
     lowest = _lowest(numbers)
     return [_scored(initial, excluded, lowest is None or lowest > 9)]
 
@@ -420,7 +436,9 @@ def cms155(one: Patient) -> list[dict[str, bool]]:
     excluded = one.hospice() or any(overlaps(one.prevalence(each), one.period) is True for each in pregnant)
 
     def measured(name: str) -> bool:
-        found = [each for each in one.results(name) if "valueQuantity" in each]
+        found = [
+            each for each in one.results(name) if "comparator" not in each.get("valueQuantity", {"comparator": "<"})
+        ]
         return any((span := one.span(each, "effective")) and _inside(one, span) for each in found)
 
     def counselled(name: str) -> bool:
@@ -468,7 +486,7 @@ SCREENED = ("to screen", "physical therapy", "telephone")
 def _before(time: Time, start: Time) -> bool:
     """14 days or less on or before the day of the start."""
     first, last = days(time), days(start)
-    return both(no_later(first, last), no_later((last[0] - 14, last[1] - 14), first)) is True
+    return both(no_later(first, last), no_later(Time(last.first - 14, last.last - 14), first)) is True
 
 
 def _screenings(one: Patient, visits: Sequence[Interval], kind: str) -> list[tuple[Interval, Resource]]:
@@ -510,7 +528,7 @@ def _followed(one: Patient, visits: Sequence[Interval], visit: Interval, kind: s
     ]
     for each in orders:
         at, end = days(milliseconds(each["authoredOn"])), days(visit[1])
-        soon = both(no_later(end, at), no_later(at, (end[0] + 2, end[1] + 2)))
+        soon = both(no_later(end, at), no_later(at, Time(end.first + 2, end.last + 2)))
         if soon is True and within(at, one.in_days) is True:
             return True
     return False
@@ -582,8 +600,8 @@ def cms159(one: Patient) -> list[dict[str, bool]]:
 
 def days_back(time: Time) -> Time:
     """The day as a Date: at midnight, where it is compared to the instant."""
-    first = days(time)[0] * DAY
-    return first, first
+    first = days(time).first * DAY
+    return Time(first, first)
 
 
 def _sure(one: Patient, *names: str) -> list[Resource]:

@@ -16,7 +16,6 @@ from services.measures.language.codes import SNOMED, Code, ValueSet
 from services.measures.language.truths import Truth
 from services.measures.official import definition
 from services.measures.valuesets import Expanded, ValueSets
-from services.measures.verify import person_of
 from transforms.codes.forms import snomed_fault
 
 OUT, IN, EXCLUDED, MET, EXCEPTED = "out", "in", "excluded", "met", "excepted"
@@ -119,7 +118,7 @@ def _evaluated(measure: str, year: int, resources: list[dict[str, Any]], folder:
     with out.open("wb") as file:
         map_paths([lines], None, out=file)
     mapped = [orjson.loads(line) for line in out.read_bytes().splitlines()]
-    person = person_of(each["record"] | {"flags": each["provenance"].get("flags", [])} for each in mapped)
+    person = Person(each["record"] | {"flags": each["provenance"].get("flags", [])} for each in mapped)
     return InMemory(Period(date(year, 1, 1), date(year, 12, 31)), ValueSets(folder, sets)), person
 
 

@@ -198,11 +198,13 @@ class _Of:
 
     def lies(self) -> Truth:
         inner = self.inner()
-        return Lies(inner.span(), self.one(*RELATIONS), inner.span(), self.one("day", "day", "instant"))
+        return Lies(
+            inner.span(), self.one(*RELATIONS), inner.span(), self.one("day", "day", "instant", "stated", "timed")
+        )
 
     def within_days(self) -> Truth:
         inner = self.inner()
-        return WithinDays(inner.moment(), inner.moment(), self.one(0, 14, 400))
+        return WithinDays(inner.moment(), inner.moment(), self.one(0, 14, 400), self.one("day", "stated"))
 
     def joined(self) -> Truth:
         if self.this is None:

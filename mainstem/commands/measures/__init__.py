@@ -1,11 +1,8 @@
 """`mainstem measures`: the published measures: what they say, in words; and whether they give the published cases' results."""
 
-import re
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +15,6 @@ from mainstem.commands.terminal import (
     print_json,
     progress_bars,
     read_settings,
-    reason_fix,
     say,
     stdout,
 )
@@ -95,6 +91,8 @@ def show(measure: Measure, year: Year = NEWEST) -> None:
     say(one.sentence)
     for source in one.sources:
         say(f"source: {source}")
+    for difference in one.differs:
+        say(f"not as published: {difference}")
     for number, populations in enumerate(one.groups, start=1):
         if len(one.groups) > 1:
             say(f"rate {number}")
@@ -120,24 +118,38 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate published cases, mapped by our own mapping, and compare with the published counts. Exit code 1 where any differs."""
-    from services.measures.verify import Verified, read_cases
+    from mainstem.commands.measures.cases import CaseMapper, of_other_years, say_cases
+    from mainstem.commands.measures.own import own_measure
+    from services.measures.verify import Verified, not_expected, read_cases
     from services.measures.verify import verify as compare
 
+    if own_measure(measure) is not None:
+        raise OperatorError(
+            f"{measure} is a measure of the network: no cases are published of it",
+            "Give a published one, as `mainstem measures list` names them; `explain` tells of one patient's file.",
+        )
     definition, evaluator = _compiled(measure, year, valuesets)
-    cases, mapping = read_cases(folder), _Mapping()
+    cases, mapper = read_cases(folder), CaseMapper()
     found: list[tuple[Case, list[Difference]]] = []
     with progress_bars(quiet=as_json) as progress:
-        for one in compare(definition, year, cases, evaluator, mapping.records):
+        for one in compare(definition, year, cases, evaluator, mapper.records):
             found.append(one)
             progress("verify", definition.id, len(found))
+    mapper.demand_whole()
     differences = tuple(difference for _, some in found for difference in some)
     verified = Verified(definition.id, year, tuple(case.name for case in cases), differences)
     if as_json:
         print_json(verified.as_json())
     else:
-        _print(verified.failed, found, definition, evaluator, mapping)
-    mapping.say_what_was_left_out()
+        say_cases(found, definition, evaluator)
+    mapper.say_what_was_left_out()
+    if others := not_expected(folder, cases):
+        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+        say(f"not compared, since expected.json says nothing of it: {others[0]}{more}", err=True)
     if differences:
+        failed = [case for case, some in found if some]
+        for hint in of_other_years(failed, year, lambda other: _compiled(measure, other, valuesets)):
+            say(hint, err=True)
         raise typer.Exit(ExitCode.DEFECT)
 
 
@@ -153,17 +165,19 @@ def explain(
     month: Annotated[str | None, typer.Option(help="Of the network's measures: a month, 2026-10.")] = None,
 ) -> None:
     """Say why a person is in or out of each population: every step, what came of it, the records it stands on."""
+    from mainstem.commands.measures.cases import CaseMapper
     from mainstem.commands.measures.own import explained, own_measure
+    from services.measures.compile.people import Person
     from services.measures.compile.reasons import reason
 
     if (resources is None) == (subject is None):
         raise OperatorError("one person is explained", "Give a file of FHIR resources, or --subject.")
-    mapping = _Mapping()
-    person = _known_person(subject) if subject else _mapped_person(mapping, resources)
+    mapper = CaseMapper()
+    person = Person(mapper.records(resources)) if resources is not None else _known_person(str(subject))
     if (ours := own_measure(measure)) is not None:
         for line in explained(ours, person, month, year):
             stdout().print(line, soft_wrap=True, highlight=False)
-        mapping.say_what_was_left_out()
+        mapper.say_what_was_left_out()
         return
     definition, evaluator = _compiled(measure, year, valuesets)
     for populations in definition.groups:
@@ -171,14 +185,7 @@ def explain(
             say(f"{code.replace('-', ' ')}:")
             for line in reason(evaluator, condition, person).lines(1):
                 stdout().print(line, soft_wrap=True)
-    mapping.say_what_was_left_out()
-
-
-def _mapped_person(mapping: "_Mapping", resources: Path | None) -> "Person":
-    from services.measures.compile.people import Person
-
-    assert resources is not None
-    return Person(mapping.records(resources))
+    mapper.say_what_was_left_out()
 
 
 def _known_person(subject: str) -> "Person":
@@ -398,59 +405,3 @@ def _value_sets(folder: Path | None) -> "ValueSets":
     from transforms.codes.systems import repaired_system
 
     return load_value_sets(folder, system=lambda uri: repaired_system(uri) or uri)
-
-
-def _numbered(lines: bytes) -> bytes:
-    """Lines of records whose ids rise as they stand: of a throwaway key, they would fall otherwise each time."""
-    own, named = re.compile(rb'"id":"r-([0-9a-f]+)"'), re.compile(rb'(?<="r-)[0-9a-f]+(?=")')
-    numbers = {id_: b"%0*x" % (len(id_), number) for number, id_ in enumerate(own.findall(lines))}
-    return named.sub(lambda found: numbers.get(found[0], found[0]), lines)
-
-
-class _Mapping:
-    """Maps cases as a site's lines are mapped, and counts what gave no record."""
-
-    def __init__(self) -> None:
-        self._skipped: Counter[str] = Counter()
-
-    def records(self, resources: Path) -> Iterator[dict[str, Any]]:
-        """The current records that one patient's resources give, numbered as these stand: of two in the same instant the first is taken."""
-        import json
-        from decimal import Decimal
-
-        from mainstem.commands.map.files import map_paths
-
-        if not resources.is_file():
-            raise OperatorError(f"no such file: {resources}", "Give the NDJSON file of one patient's resources.")
-        out = BytesIO()
-        self._skipped += map_paths([resources], None, out=out).skipped
-        for line in _numbered(out.getvalue()).splitlines():
-            told = json.loads(line, parse_float=Decimal)
-            yield told["record"] | {"flags": told["provenance"].get("flags", [])}
-
-    def say_what_was_left_out(self) -> None:
-        """On standard error."""
-        for why, count in sorted(self._skipped.items()):
-            say(f"not used: {count:,} resources × {why}: {reason_fix(why)}", err=True)
-
-
-def _print(
-    failed: tuple[str, ...],
-    found: "list[tuple[Case, list[Difference]]]",
-    definition: "Definition",
-    evaluator: "InMemory",
-    mapping: _Mapping,
-) -> None:
-    from services.measures.compile.reasons import reason
-    from services.measures.verify import person_of
-
-    for case, differences in found:
-        say(f"{'pass' if not differences else 'FAIL'}  {case.name}")
-        if differences:
-            first = differences[0]
-            say(f"      {first.population} of rate {first.group}: expected {first.expected}, got {first.got}")
-            person = person_of(_Mapping().records(case.resources))
-            condition = definition.groups[first.group - 1].asked_of(first.population)
-            for line in reason(evaluator, condition, person).lines(3):
-                stdout().print(line, soft_wrap=True)
-    say(f"{definition.id}: {len(found) - len(failed)} of {len(found)} cases pass")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from services.measures.compile.answers import Answer, Decided, Scope, all_answers, any_answer, decided, once
 from services.measures.compile.coded import Events, each_of, looked_up, sought
 from services.measures.compile.people import Person, Record
-from services.measures.compile.relations import RELATIONS, all_of, compared, negated
+from services.measures.compile.relations import RELATIONS, all_of, compared, negated, related
 from services.measures.compile.spans import Beginning, Ends, beginning, ends_of, split
 from services.measures.compile.times import FOREVER, full_years, no_later, on, shifted
 from services.measures.compile.times import Known as When
@@ -305,17 +305,19 @@ class InMemory:
 
     @_truth.register
     def _(self, truth: Lies) -> Answer:
-        left, right, exactly = self._span(truth.left), self._span(truth.right), truth.by == "instant"
+        left, right, by = self._span(truth.left), self._span(truth.right), truth.by
+        if by == "timed":
+            return lambda scope: related(truth.relation, left(scope), right(scope), by)
         compare = RELATIONS[truth.relation]
-        return lambda scope: compare(left(scope), right(scope), exactly)
+        return lambda scope: compare(left(scope), right(scope), by)
 
     @_truth.register
     def _(self, truth: WithinDays) -> Answer:
-        earlier, later, most = self._moment(truth.earlier), self._moment(truth.later), truth.most
+        earlier, later, most, by = self._moment(truth.earlier), self._moment(truth.later), truth.most, truth.by
 
         def answer(scope: Scope) -> bool | None:
             one, other = earlier(scope), later(scope)
-            return all_of((no_later(one, other, False), no_later(other, shifted(one, 0, most), False)))
+            return all_of((no_later(one, other, by), no_later(other, shifted(one, 0, most), by)))
 
         return answer
 
@@ -442,7 +444,7 @@ class InMemory:
 
         def answer(scope: Scope) -> bool | None:
             death = scope.person.death
-            return False if death is None else no_later(death, by(scope).end, False)
+            return False if death is None else no_later(death, by(scope).end)
 
         return answer
 

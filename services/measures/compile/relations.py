@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from services.measures.compile.spans import Ends
-from services.measures.compile.times import before, no_later
+from services.measures.compile.times import before, first_instant, last_instant, no_later
+from services.measures.language.moments import Precision
 
 
 def all_of(answers: Iterable[bool | None]) -> bool | None:
@@ -44,33 +45,40 @@ def compared(value: Decimal, bound: str | None, how: str, number: Decimal) -> bo
     return False if not fits or (bound == ">" and value == number) else None
 
 
-def _overlaps(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return all_of((no_later(left.start, right.end, exactly), no_later(right.start, left.end, exactly)))
+def _overlaps(left: Ends, right: Ends, by: Precision) -> bool | None:
+    return all_of((no_later(left.start, right.end, by), no_later(right.start, left.end, by)))
 
 
-def _overlaps_after(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return all_of((no_later(left.start, right.end, exactly), before(right.end, left.end, exactly)))
+def _overlaps_after(left: Ends, right: Ends, by: Precision) -> bool | None:
+    return all_of((no_later(left.start, right.end, by), before(right.end, left.end, by)))
 
 
-def _during(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return all_of((no_later(right.start, left.start, exactly), no_later(left.end, right.end, exactly)))
+def _during(left: Ends, right: Ends, by: Precision) -> bool | None:
+    return all_of((no_later(right.start, left.start, by), no_later(left.end, right.end, by)))
 
 
-def _starts_during(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return all_of((no_later(right.start, left.start, exactly), no_later(left.start, right.end, exactly)))
+def _starts_during(left: Ends, right: Ends, by: Precision) -> bool | None:
+    return all_of((no_later(right.start, left.start, by), no_later(left.start, right.end, by)))
 
 
-def _ends_during(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return all_of((no_later(right.start, left.end, exactly), no_later(left.end, right.end, exactly)))
+def _ends_during(left: Ends, right: Ends, by: Precision) -> bool | None:
+    return all_of((no_later(right.start, left.end, by), no_later(left.end, right.end, by)))
 
 
-RELATIONS: dict[str, Callable[[Ends, Ends, bool], bool | None]] = {
+def related(relation: str, left: Ends, right: Ends, by: Precision) -> bool | None:
+    """One span stands so to another."""
+    if by == "timed":
+        right = Ends(first_instant(right.start), last_instant(right.end), last_instant(right.latest))
+    return RELATIONS[relation](left, right, by)
+
+
+RELATIONS: dict[str, Callable[[Ends, Ends, Precision], bool | None]] = {
     "overlaps": _overlaps,
     "overlaps_after": _overlaps_after,
     "during": _during,
     "starts_during": _starts_during,
     "ends_during": _ends_during,
-    "starts_before": lambda left, right, exactly: before(left.start, right.start, exactly),
-    "starts_no_later_than": lambda left, right, exactly: no_later(left.start, right.end, exactly),
-    "ends_no_later_than": lambda left, right, exactly: no_later(left.end, right.end, exactly),
+    "starts_before": lambda left, right, by: before(left.start, right.start, by),
+    "starts_no_later_than": lambda left, right, by: no_later(left.start, right.end, by),
+    "ends_no_later_than": lambda left, right, by: no_later(left.end, right.end, by),
 }

@@ -166,7 +166,7 @@ def beginning(asked: Sequence[Truth]) -> Beginning | None:
     match asked:
         case [Lies(SpanOf() as span, "starts_during", right, "day")] if right == PERIOD:
             return Beginning(span) if span.row.which == "this" else None
-        case [WithinDays(Edge(SpanOf() as span, "start"), later, days)] if later == PERIOD.end:
+        case [WithinDays(Edge(SpanOf() as span, "start"), later, days, "day")] if later == PERIOD.end:
             return Beginning(span, days) if span.row.which == "this" else None
     return None
 

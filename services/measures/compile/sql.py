@@ -355,14 +355,13 @@ class InSql(Staged):
 
     @_truth.register
     def _(self, truth: Lies, scope: Scope) -> Sql:
-        left, right, exactly = self._span(truth.left, scope), self._span(truth.right, scope), truth.by == "instant"
-        return related(truth.relation, left, right, exactly)
+        return related(truth.relation, self._span(truth.left, scope), self._span(truth.right, scope), truth.by)
 
     @_truth.register
     def _(self, truth: WithinDays, scope: Scope) -> Sql:
         earlier, later = self._moment(truth.earlier, scope), self._moment(truth.later, scope)
         latest = self._moment(Shifted(truth.earlier, 0, truth.most), scope)
-        return and_(times.no_later(earlier, later), times.no_later(later, latest))
+        return and_(times.no_later(earlier, later, truth.by), times.no_later(later, latest, truth.by))
 
     @_truth.register
     def _(self, truth: OneOf, scope: Scope) -> Sql:

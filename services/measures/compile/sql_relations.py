@@ -8,6 +8,7 @@ from services.measures.compile import sql_times as times
 from services.measures.compile.dialects import days_between
 from services.measures.compile.sql_tables import Sql
 from services.measures.compile.sql_times import Ends, SqlKnown
+from services.measures.language.moments import Precision
 
 
 def compared(value: Sql, bound: Sql, how: str, number: Sql) -> Sql:
@@ -25,20 +26,23 @@ def compared(value: Sql, bound: Sql, how: str, number: Sql) -> Sql:
     return said == 1
 
 
-def related(relation: str, left: Ends, right: Ends, exactly: bool) -> Sql:
-    """One span stands so to another: by days, or by instants."""
+def related(relation: str, left: Ends, right: Ends, by: Precision) -> Sql:
+    """One span stands so to another."""
+
+    if by == "timed":
+        right = Ends(right.start.first_instant, right.end.last_instant, right.latest.last_instant)
 
     def no_later(one: SqlKnown, other: SqlKnown) -> Sql:
-        return times.no_later(one, other, exactly)
+        return times.no_later(one, other, by)
 
     starts_during = and_(no_later(right.start, left.start), no_later(left.start, right.end))
     found: dict[str, Callable[[], Sql]] = {
         "overlaps": lambda: and_(no_later(left.start, right.end), no_later(right.start, left.end)),
-        "overlaps_after": lambda: and_(no_later(left.start, right.end), times.before(right.end, left.end, exactly)),
+        "overlaps_after": lambda: and_(no_later(left.start, right.end), times.before(right.end, left.end, by)),
         "during": lambda: and_(no_later(right.start, left.start), no_later(left.end, right.end)),
         "starts_during": lambda: starts_during,
         "ends_during": lambda: and_(no_later(right.start, left.end), no_later(left.end, right.end)),
-        "starts_before": lambda: times.before(left.start, right.start, exactly),
+        "starts_before": lambda: times.before(left.start, right.start, by),
         "starts_no_later_than": lambda: no_later(left.start, right.end),
         "ends_no_later_than": lambda: no_later(left.end, right.end),
     }

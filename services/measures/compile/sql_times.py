@@ -4,14 +4,15 @@ Texts of a fixed form compare as what they mean. Before all and after all stand 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, case, cast, func, literal, literal_column, null, or_
+from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, literal_column, null, or_
 
 from services.measures.compile.dialects import instant_text, largest, last_of_month, later, smallest
 from services.measures.compile.times import FIRST_YEAR, LAST_YEAR
+from services.measures.language.moments import Precision
 
 Sql = ColumnElement[Any]
 EVER, FOREVER_ = "0000-00-00", "9999-99-99"
@@ -27,9 +28,19 @@ class SqlKnown:
     earliest: Sql
     latest: Sql
 
-    def sides(self, exactly: bool) -> tuple[Sql, Sql]:
+    def sides(self, by: Precision) -> tuple[Sql, Sql]:
         """What is compared."""
-        return (self.earliest, self.latest) if exactly else (self.first_day, self.last_day)
+        return (self.earliest, self.latest) if by in ("instant", "timed") else (self.first_day, self.last_day)
+
+    @property
+    def first_instant(self) -> "SqlKnown":
+        """Of a day, the instant that begins it."""
+        return replace(self, latest=self.earliest)
+
+    @property
+    def last_instant(self) -> "SqlKnown":
+        """Of a day, the instant that ends it."""
+        return replace(self, earliest=self.latest)
 
 
 class Ends(NamedTuple):
@@ -76,16 +87,19 @@ def either(condition: Sql, one: SqlKnown, other: SqlKnown) -> SqlKnown:
     return SqlKnown(*(case((condition, getattr(one, name)), else_=getattr(other, name)) for name in names))
 
 
-def no_later(one: SqlKnown, other: SqlKnown, exactly: bool = False) -> Sql:
+def no_later(one: SqlKnown, other: SqlKnown, by: Precision = "day") -> Sql:
     """`one` ≤ `other`: 1, 0 or null."""
-    (first, last), (others_first, others_last) = one.sides(exactly), other.sides(exactly)
-    return case((last <= others_first, literal(1)), (first > others_last, literal(0)), else_=null()) == 1
+    (first, last), (others_first, others_last) = one.sides(by), other.sides(by)
+    if by in ("day", "instant"):
+        return case((last <= others_first, literal(1)), (first > others_last, literal(0)), else_=null()) == 1
+    alike = and_(first == last, others_first == others_last)
+    surely, surely_not = (last < others_first, literal(1)), (first > others_last, literal(0))
+    return case(surely, surely_not, (alike, literal(1)), else_=null()) == 1
 
 
-def before(one: SqlKnown, other: SqlKnown, exactly: bool = False) -> Sql:
+def before(one: SqlKnown, other: SqlKnown, by: Precision = "day") -> Sql:
     """`one` < `other`."""
-    (first, last), (others_first, others_last) = one.sides(exactly), other.sides(exactly)
-    return case((last < others_first, literal(1)), (first >= others_last, literal(0)), else_=null()) == 1
+    return ~no_later(other, one, by)
 
 
 def shifted(known: SqlKnown, months: Sql | int, days: Sql | int) -> SqlKnown:

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from services.measures.language.moments import Precision
+
 DAY = 86_400.0
 """Seconds."""
 
@@ -57,22 +59,35 @@ def full_years(birth: Known, at: Known) -> tuple[int, int] | None:
     return _years(birth.last_day, at.first_day), _years(birth.first_day, at.last_day)
 
 
-def no_later(one: Known, other: Known, exactly: bool) -> bool | None:
+def no_later(one: Known, other: Known, by: Precision = "day") -> bool | None:
     """`one` ≤ `other`."""
-    first, last, others_first, others_last = _sides(one, other, exactly)
-    if last <= others_first:
+    first, last, others_first, others_last = _sides(one, other, by)
+    if last < others_first:
         return True
-    return False if first > others_last else None
+    if first > others_last:
+        return False
+    alike = last == others_first and (by in ("day", "instant") or (first == last and others_first == others_last))
+    return True if alike else None
 
 
-def before(one: Known, other: Known, exactly: bool) -> bool | None:
+def before(one: Known, other: Known, by: Precision = "day") -> bool | None:
     """`one` < `other`."""
-    later = no_later(other, one, exactly)
+    later = no_later(other, one, by)
     return None if later is None else not later
 
 
-def _sides(one: Known, other: Known, exactly: bool) -> tuple[float, float, float, float]:
-    if exactly:
+def first_instant(known: Known) -> Known:
+    """Of a day, the instant that begins it."""
+    return known._replace(latest=known.earliest)
+
+
+def last_instant(known: Known) -> Known:
+    """Of a day, the instant that ends it."""
+    return known._replace(earliest=known.latest)
+
+
+def _sides(one: Known, other: Known, by: Precision) -> tuple[float, float, float, float]:
+    if by in ("instant", "timed"):
         return one.earliest, one.latest, other.earliest, other.latest
     return one.first_day, one.last_day, other.first_day, other.last_day
 

@@ -208,7 +208,7 @@ def _(truth: Joined) -> str:
 
 @said.register
 def _(truth: Lies) -> str:
-    exactly = ", to the instant" if truth.by == "instant" else ""
+    exactly = ", to the instant" if truth.by in ("instant", "timed") else ""
     return " ".join(filter(None, (_span(truth.left), RELATIONS[truth.relation], _span(truth.right) or "it"))) + exactly
 
 

@@ -1,12 +1,13 @@
 """When: moments, spans of time, and how they lie to one another.
 
 Days are the site's local days. A relation compares days unless it says `exactly`; then instants, where both sides have one.
+A date that says only its month or year is any day of it; published measures compare it as CQL does (`stated`, `timed`).
 What is missing is unknown; a span without an end goes on where its kind says so (a stay, an active diagnosis).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from services.measures.language.truths import Truth
@@ -14,7 +15,10 @@ from services.measures.language.truths import Truth
 if TYPE_CHECKING:
     from services.measures.language.events import Row
 
-Precision = Literal["day", "instant"]
+Precision = Literal["day", "stated", "timed", "instant"]
+"""By days or instants: so where every reading of what is known in part agrees. `stated`: days as CQL compares them, so only where what both
+state decides: 2026 is neither on nor before 2026-12-31. `timed`: instants likewise, where the other is from the first instant of a day to
+the last one of another: of that first or last day alone nothing is known."""
 Relation = Literal[
     "overlaps",
     "overlaps_after",
@@ -85,7 +89,7 @@ class Span:
         """It has a day: it does not end before it starts."""
         return Lies(Between(self.start, self.start), "starts_no_later_than", Between(self.end, self.end))
 
-    def overlaps(self, other: Span) -> Truth:
+    def overlaps(self, other: Span) -> Lies:
         """Some day is in both."""
         return Lies(self, "overlaps", other)
 
@@ -109,7 +113,7 @@ class Span:
         """Its first instant is one of the other's."""
         return Lies(self, "starts_during", other, "instant")
 
-    def ends_during(self, other: Span) -> Truth:
+    def ends_during(self, other: Span) -> Lies:
         """Its last day is one of the other's."""
         return Lies(self, "ends_during", other)
 
@@ -121,11 +125,11 @@ class Span:
         """Its first instant is before the other's first."""
         return Lies(self, "starts_before", other, "instant")
 
-    def starts_no_later_than(self, other: Span) -> Truth:
+    def starts_no_later_than(self, other: Span) -> Lies:
         """Its first day is not after the other's last."""
         return Lies(self, "starts_no_later_than", other)
 
-    def ends_no_later_than(self, other: Span) -> Truth:
+    def ends_no_later_than(self, other: Span) -> Lies:
         """Its last day is not after the other's last."""
         return Lies(self, "ends_no_later_than", other)
 
@@ -201,6 +205,11 @@ class Lies(Truth):
     right: Span
     by: Precision = "day"
 
+    @property
+    def timed(self) -> Lies:
+        """The same to the instant, where the other is of whole days."""
+        return replace(self, by="timed")
+
 
 @dataclass(frozen=True, slots=True)
 class WithinDays(Truth):
@@ -209,6 +218,8 @@ class WithinDays(Truth):
     earlier: Moment
     later: Moment
     most: int
+    by: Precision = field(default="day", repr=False)
+    """No measure of the network says so: what identifies theirs leaves it out."""
 
 
 PERIOD = Between(Bound("start"), Bound("end"), "the measurement period")

@@ -1,9 +1,9 @@
 """A declaration as a tree of its parts."""
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from services.measures.language.moments import Bound
 
@@ -42,6 +42,28 @@ def _inside_out(node: Any, seen: dict[int, Any]) -> Iterator[Any]:
     for part in parts_of(node):
         yield from _inside_out(part, seen)
     yield node
+
+
+def made_anew(node: Kind, change: Callable[[Any], Any]) -> Kind:
+    """A declaration of which each part may be changed, the innermost first; what stands twice stays one part."""
+    seen: dict[int, tuple[Any, Any]] = {}
+
+    def anew(part: Any) -> Any:
+        if id(part) not in seen:
+            seen[id(part)] = (part, _of_parts(part, anew, change))
+        return seen[id(part)][1]
+
+    made: Kind = anew(node)
+    return made
+
+
+def _of_parts(part: Any, anew: Callable[[Any], Any], change: Callable[[Any], Any]) -> Any:
+    if isinstance(part, tuple):
+        return tuple(map(anew, part))
+    if not is_dataclass(part):
+        return part
+    one, kind = cast(Any, part), cast(Any, type(part))
+    return change(replace(one, **{name: anew(getattr(part, name)) for name in _names(kind)}))
 
 
 class Periodic:

@@ -4,11 +4,11 @@ from services.measures.declared import Definition, Populations
 from services.measures.language.codes import LOINC, Code, ValueSet
 from services.measures.language.events import THIS
 from services.measures.language.moments import PERIOD
-from services.measures.language.truths import Named, Surely, Truth, any_of, named
-from services.measures.language.vocabulary import age_at, has_result
+from services.measures.language.truths import Named, Surely, Truth, all_of, any_of, named, not_
+from services.measures.language.vocabulary import age_at
 from services.measures.official.cms165 import PREGNANCY
 from services.measures.official.common import HOME_CARE, OFFICE, TELEPHONE, hospice
-from services.measures.official.editions import FINAL, Edition, observed
+from services.measures.official.editions import FINAL, OF_REFUTED, Edition, begun, observed
 
 KINDS = (
     OFFICE,
@@ -25,8 +25,8 @@ ACTIVITY = ValueSet("2.16.840.1.113883.3.464.1003.118.12.1035", "Counseling for 
 BMI = (Code(LOINC, "39156-5", "body mass index"), Code(LOINC, "59576-9", "BMI percentile for age and sex"))
 HEIGHT, WEIGHT = Code(LOINC, "8302-2", "body height"), Code(LOINC, "29463-7", "body weight")
 
-LEFT_OUT = ("text-withheld", "value-type-withheld", "number-withheld", "unit-of-another")
-"""Flags of results whose value stays at the site."""
+LEFT_OUT = ("number-withheld", "unit-of-another")
+"""Flags of results whose amount stays at the site."""
 
 
 def definition(edition: Edition) -> Definition:
@@ -41,13 +41,14 @@ def definition(edition: Edition) -> Definition:
         ),
         sentence="Children and adolescents who were weighed and measured, and counselled on nutrition and on activity.",
         direction="increase",
+        differs=(OF_REFUTED,),
         groups=tuple(_rate(edition, numerator) for numerator in _numerators(edition)),
     )
 
 
 def _rate(edition: Edition, numerator: Named) -> Populations:
     visited = edition.visits(*KINDS).where(THIS.period.during(PERIOD))
-    pregnant = edition.diagnoses(PREGNANCY).where(THIS.prevalence.overlaps(PERIOD))
+    pregnant = edition.diagnoses(PREGNANCY).where(THIS.prevalence.overlaps(PERIOD).timed)
     return Populations(
         initial=named(
             "3 to 17 years old with a visit", age_at(PERIOD.end, 3, 17), named("Visit in the period", visited.exist())
@@ -70,9 +71,10 @@ def _numerators(edition: Edition) -> tuple[Named, Named, Named]:
 
 
 def _measured(*codes: Code) -> Truth:
-    """As published with any value, also one that our records leave out."""
+    """As published with an amount, also one that our records leave out; a bound (`< 140 cm`) is none (FHIRHelpers)."""
     left_out = Surely(THIS.field("flags").one_of(*LEFT_OUT))
-    of_period = observed(*codes).where(THIS.field("status").one_of(*FINAL), any_of(has_result(), left_out))
+    amount = all_of(any_of(THIS.value.known, left_out), not_(THIS.field("comparator").known))
+    of_period = observed(*codes).where(THIS.field("status").one_of(*FINAL), begun(), named("an amount", amount))
     return of_period.where(THIS.effective.during(PERIOD)).exist()
 
 

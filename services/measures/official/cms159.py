@@ -29,7 +29,7 @@ from services.measures.official.common import (
     TO_HOSPICE,
     YES,
 )
-from services.measures.official.editions import FINAL, ORDERS, Edition, observed
+from services.measures.official.editions import FINAL, ORDERS, Edition, begun, observed
 
 DEPRESSION = (
     ValueSet("2.16.840.113883.3.67.1.101.3.2444", "Major Depression Including Remission"),
@@ -56,7 +56,7 @@ def _confirmed(*codes: ValueSet) -> Series:
 
 
 def _assessments() -> Series:
-    return observed(PHQ9).where(THIS.field("status").one_of(*FINAL))
+    return observed(PHQ9).where(THIS.field("status").one_of(*FINAL), begun())
 
 
 def _points(assessment: Row, how: Literal["<", ">"], number: str) -> Truth:

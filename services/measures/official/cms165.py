@@ -14,7 +14,7 @@ from services.measures.official.common import (
     nursing_home,
     palliative,
 )
-from services.measures.official.editions import FINAL, Edition, observed
+from services.measures.official.editions import FINAL, OF_CONTAINED, OF_REFUTED, Edition, observed
 
 HYPERTENSION = ValueSet("2.16.840.1.113883.3.464.1003.104.12.1011", "Essential Hypertension")
 EMERGENCY = ValueSet("2.16.840.1.113883.3.464.1003.101.12.1010", "Emergency Department Evaluation and Management Visit")
@@ -46,6 +46,7 @@ def definition(edition: Edition) -> Definition:
         sources=("CMS165, Controlling High Blood Pressure (FHIR, eCQI Resource Center)",),
         sentence="Adults with high blood pressure whose last reading of the year was below 140 over 90.",
         direction="increase",
+        differs=(OF_REFUTED,) if edition.year == 2025 else (OF_CONTAINED,),
         groups=(
             Populations(
                 initial=named(
@@ -53,7 +54,7 @@ def definition(edition: Edition) -> Definition:
                     age_at(PERIOD.end, 18, 85),
                     named(
                         "Essential hypertension in the first half of the period",
-                        edition.diagnoses(HYPERTENSION).where(THIS.prevalence.overlaps(FIRST_HALF)).exist(),
+                        edition.diagnoses(HYPERTENSION).where(THIS.prevalence.overlaps(FIRST_HALF).timed).exist(),
                     ),
                     adult_outpatient_visit(edition),
                 ),
@@ -69,9 +70,9 @@ def definition(edition: Edition) -> Definition:
 
 
 def _exclusions(edition: Edition) -> list[Named]:
-    kidney = edition.diagnoses(PREGNANCY, *KIDNEY).where(THIS.prevalence.overlaps(PERIOD))
-    done = edition.interventions(*KIDNEY_PROCEDURES).where(THIS.performed.ends_no_later_than(PERIOD))
-    visited = edition.visits(KIDNEY_VISIT).where(THIS.period.starts_no_later_than(PERIOD))
+    kidney = edition.diagnoses(PREGNANCY, *KIDNEY).where(THIS.prevalence.overlaps(PERIOD).timed)
+    done = edition.interventions(*KIDNEY_PROCEDURES).where(THIS.performed.ends_no_later_than(PERIOD).timed)
+    visited = edition.visits(KIDNEY_VISIT).where(THIS.period.starts_no_later_than(PERIOD).timed)
     return [
         hospice(edition),
         named("Pregnancy or renal disease in the period", kidney.exist()),

@@ -15,7 +15,7 @@ from services.measures.language.vocabulary import (
     visits,
 )
 from services.measures.official.common import TELEPHONE
-from services.measures.official.editions import Edition, observed
+from services.measures.official.editions import OF_CONTAINED, OF_REFUTED, Edition, observed, recorded
 
 KINDS = (
     ValueSet("2.16.840.1.113883.3.600.1916", "Encounter to Screen for Depression"),
@@ -66,6 +66,7 @@ def definition(edition: Edition) -> Definition:
         sources=("CMS2, Preventive Care and Screening: Screening for Depression and Follow-Up Plan (FHIR, eCQI)",),
         sentence="People of 12 years or more who were screened for depression and, where positive, followed up.",
         direction="increase",
+        differs=(OF_REFUTED, OF_CONTAINED),
         groups=(
             Populations(
                 initial=named(
@@ -158,7 +159,7 @@ def _drugs(edition: Edition, ages: Ages) -> Series:
 def _not_screened(edition: Edition, ages: Ages) -> Named:
     during, exactly = THIS.issued.start.during(OTHER.period), THIS.issued.start.during_exactly(OTHER.period)
     cancelled = (
-        observed(ages.screening)
+        recorded(ages.screening)
         .where(
             THIS.field("status").one_of("cancelled"),
             THIS.field("status_reasons").coded(DECLINED, MEDICAL_REASON),

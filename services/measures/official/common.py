@@ -5,7 +5,7 @@ from services.measures.language.events import THIS
 from services.measures.language.moments import PERIOD, Between
 from services.measures.language.truths import Named, Surely, all_of, any_of, named, not_
 from services.measures.language.vocabulary import age_at
-from services.measures.official.editions import Edition
+from services.measures.official.editions import Edition, begun
 
 INPATIENT = ValueSet("2.16.840.1.113883.3.666.5.307", "Encounter Inpatient")
 HOSPICE_VISIT = ValueSet("2.16.840.1.113883.3.464.1003.1003", "Hospice Encounter")
@@ -108,7 +108,7 @@ def advanced_illness(edition: Edition) -> Named:
     As published an order of which nobody knows how long it supplies counts, whenever it was written (CQL: an interval that is turned
     from days to instants has no bounds where it is null). Until 2025 it asks for the order's own code, not a Medication resource's.
     """
-    began = edition.diagnoses(ADVANCED_ILLNESS).where(THIS.prevalence.starts_during(YEAR_BEFORE_OR_PERIOD))
+    began = edition.diagnoses(ADVANCED_ILLNESS).where(THIS.prevalence.starts_during(YEAR_BEFORE_OR_PERIOD), begun())
     beside = named("supplies none of it", not_(THIS.supply.overlaps(YEAR_BEFORE_OR_PERIOD)))
     drugs = edition.medications(DEMENTIA_DRUGS, statuses=("active",)).where(not_(Surely(beside)))
     if edition.year == 2025:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from services.measures.language.codes import Codes
 from services.measures.language.columns import ACTIVE
 from services.measures.language.events import THIS, Known, Series
-from services.measures.language.truths import Truth, any_of, named, not_
+from services.measures.language.truths import Surely, Truth, any_of, named, not_
 from services.measures.language.vocabulary import (
     devices_ordered,
     diagnoses,
@@ -20,13 +20,26 @@ from services.measures.language.vocabulary import (
     visits,
 )
 
+OF_REFUTED = "A diagnosis that was refuted or entered in error never counts; as published it does where nothing is asked of how sure it is."
+OF_CONTAINED = "An order counts by the drug that stands inside it (a contained Medication) too; as published such a drug is not seen."
 ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 FINAL = ("final", "amended", "corrected")
 
 
-def observed(*codes: Codes) -> Series:
+def recorded(*codes: Codes) -> Series:
     """Results that are Observations of their own. As published: a component of another one is none."""
     return results(*codes).where(named("no part of another result", not_(THIS.field("parent").known)))
+
+
+def observed(*codes: Codes) -> Series:
+    """Those of which they say themselves when they were true; our records else hold when they were issued or reported."""
+    elsewhere = Surely(THIS.field("flags").one_of("time-issued", "time-report"))
+    return recorded(*codes).where(named("its own time", not_(elsewhere)))
+
+
+def begun() -> Truth:
+    """When it began is known. As published what has only an end began before all time; our records hold the end in its place."""
+    return named("a known start", not_(Surely(THIS.field("flags").one_of("time-end"))))
 
 
 def lasting(conditions: Series) -> Series:
