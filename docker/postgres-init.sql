@@ -1,6 +1,6 @@
 -- Four roles, none of them the superuser: who keeps the state, who keeps the registry, who only reads the registry, and the
--- pages': they keep sessions and the log of who saw whom, read the registry, and add to it what people say (`registry run`
--- lets them).
+-- pages': they keep sessions and the log of who saw whom, read the registry, count in tables of their session, and add to it
+-- what people say (`registry run` lets them).
 -- The passwords come from the container's environment; a role with none there cannot log in.
 \getenv state_password STATE_PASSWORD
 \getenv registry_password REGISTRY_PASSWORD

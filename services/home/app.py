@@ -246,6 +246,7 @@ def _home(home: Home, mine: Any) -> APIRouter:
             own = own_goals(connection, link.site, link.subject)
             visits = visits_of(connection, link.site, link.subject, today) if who.may("visits") else []
             known = known_of(connection, diseases(kept), home.memory, home.clock(), language)
+            loaded = last_load(connection, link.site)
         return home.render(
             "home.html",
             request,
@@ -254,7 +255,7 @@ def _home(home: Home, mine: Any) -> APIRouter:
             dues=list(dues(kept, who, today, language)),
             visits=[language.day(day) for day in visits],
             known=known,
-            today=language.day(today),
+            loaded=loaded,
         )
 
     @router.get("/pictures/{name}.svg")

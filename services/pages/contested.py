@@ -12,6 +12,7 @@ from schemas.sites import SITE_PATTERN
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import NOT_YOURS, Role, Viewer
+from services.pages.forms import told
 from services.pages.navigation import Entry
 from services.pages.parts import SHORT, Number, part_of
 from services.pages.patients import brought_by
@@ -43,7 +44,7 @@ def routes(site: PageSite) -> APIRouter:
         return RedirectResponse(f"/contested/{min(viewer.sites)}", 303)
 
     @router.get("/{site}")
-    @seen_by(Role.SITE_TEAM)
+    @seen_by(Role.SITE_TEAM, persons=True)
     def page(request: Request, viewer: CurrentViewer, name: SiteName, number: Number = 1) -> HTMLResponse:
         """The list."""
         contested = found(viewer, name)
@@ -60,7 +61,7 @@ def routes(site: PageSite) -> APIRouter:
         )
 
     @router.get("/{site}/lines.csv")
-    @seen_by(Role.SITE_TEAM)
+    @seen_by(Role.SITE_TEAM, persons=True)
     def lines(viewer: CurrentViewer, name: SiteName) -> Response:
         """The same as CSV: a record's id is found at the site, where its source is known."""
         return Response(_csv(found(viewer, name)), media_type="text/csv; charset=utf-8")
@@ -76,7 +77,7 @@ def routes(site: PageSite) -> APIRouter:
             with writing(site.engine) as connection:
                 answer_contest(connection, name, ident, answer, by=viewer.name, at=site.clock())
         except OperatorError as exc:
-            raise HTTPException(409, f"{exc.cause.capitalize()}. {exc.fix}") from None
+            raise HTTPException(409, told(exc)) from None
         return RedirectResponse(f"/contested/{name}", 303)
 
     return router

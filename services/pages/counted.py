@@ -360,12 +360,13 @@ def _arrived_at(connection: Connection, since: datetime | None) -> set[str]:
 
 
 def _marks(connection: Connection) -> dict[str, object]:
-    """By site another one when a load of it has begun or ended, or somebody was set aside; of all sites when somebody was erased."""
+    """By site another one when a load of it has begun or ended, or somebody was set aside or taken back; of all sites when
+    somebody was erased."""
     gone = tuple(connection.execute(select(func.count(), func.max(erased.c.at))).one())
     found: dict[str, list[object]] = {}
     for table, columns in (
         (load, (func.max(load.c.started), func.max(load.c.ended))),
-        (set_aside, (func.max(set_aside.c.id),)),
+        (set_aside, (func.max(set_aside.c.id), func.count(set_aside.c.ended))),
     ):
         query = select(table.c.site, func.count(), *columns).group_by(table.c.site)
         for site, *mark in connection.execute(query):
@@ -380,7 +381,8 @@ def _last_year(until: str) -> Period:
 
 
 def state_of(connection: Connection) -> object:
-    """Another one when a load has begun or ended, somebody was set aside, or erased."""
+    """Another one when a load has begun or ended, somebody was set aside, taken back, or erased."""
     loads = connection.execute(select(func.count(), func.max(load.c.started), func.max(load.c.ended))).one()
-    held = connection.execute(select(func.count(), func.max(set_aside.c.id))).one()
+    aside = set_aside.c
+    held = connection.execute(select(func.count(), func.max(aside.id), func.count(aside.ended))).one()
     return (*loads, *held, *connection.execute(select(func.count(), func.max(erased.c.at))).one())

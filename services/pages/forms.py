@@ -14,4 +14,9 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except OperatorError as exc:
-        raise HTTPException(422, f"{exc.cause.capitalize()}. {exc.fix}") from None
+        raise HTTPException(422, told(exc)) from None
+
+
+def told(exc: OperatorError) -> str:
+    """What is wrong and what to do, as sentences; names in it keep their capitals."""
+    return f"{exc.cause[:1].upper()}{exc.cause[1:]}. {exc.fix}"

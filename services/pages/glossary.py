@@ -46,6 +46,7 @@ MEANINGS = {
     "stands out": "A last known value that by the measure's own bands is of concern, or that fell far within a year.",
     "derived": "Computed by a published method from records: the method and the records are named.",
     "contested": "Somebody who knows the patient says that the record is wrong; the site looks and answers.",
+    "set aside": "Left out of one measure by the site, for a reason that is told and until a day; counted beside the figure.",
     "overdue": "Expected by now, by the network's rule, and not there.",
     "record": "One fact of a person's care as the site sent it, with when it was sent and from what kind of entry.",
 }

@@ -10,6 +10,9 @@ from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import Role
 from services.charts.pictures import svg
+from services.measures.evaluate.aside import asides
+from services.measures.library import measures
+from services.pages.aside import choices
 from services.pages.patient_records import kept_of
 from services.pages.patient_state import age, diseases, overdue, standing_out
 from services.pages.patients import brought_by, own_site
@@ -46,6 +49,7 @@ def _patient(router: APIRouter, site: PageSite) -> None:
             if kept is None:
                 raise HTTPException(404, NO_PATIENT)
             states, held = states_of(connection, name, subject), list(held_of(connection, name, subject))
+            aside = [each for each in asides(connection, name, subject) if not each.over(today)]
         return site.render(
             "patient.html",
             request,
@@ -59,6 +63,10 @@ def _patient(router: APIRouter, site: PageSite) -> None:
             states=states,
             held=held,
             curves=[(each.name, each.caption, each.said) for each in drawn_of(kept)],
+            aside=aside,
+            titles={each.id: each.title for each in measures().values()},
+            today=today,
+            **choices(today),
         )
 
     @router.get("/curves/{curve}.svg")

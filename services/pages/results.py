@@ -63,6 +63,8 @@ class Series:
     """Where a rule proposes some."""
     tried: tuple[Tried, ...] = ()
     """Tests of change in the time shown."""
+    where: str = ""
+    """As its sentences begin: At West, Across 8 sites."""
 
     @property
     def drawn(self) -> bool:
@@ -157,6 +159,7 @@ def series_of(
         found.known.get(name),
         tuple(found.missing(name)),
         tried=tuple(each for each in said.tried if each.site == name and rows and each.since >= rows[0].start),
+        where=where,
     )
     if series.lacking and not any(row.seen for row in rows):
         said_of_it = f"{where}, nothing is known yet: {', '.join(series.lacking)} not loaded."

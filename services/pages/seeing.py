@@ -4,17 +4,22 @@ from dataclasses import replace
 
 from services.access.viewers import Viewer
 from services.charts.ladder import SMALLEST
+from services.measures.declared import Measure
 from services.pages.results import Results, Series
+from services.pages.wording import headline
 
 
 def seen_by_viewer(results: Results, viewer: Viewer) -> Results:
     """The results without what is not theirs; a site that is not theirs is as one that does not exist."""
     sites = tuple(series for series in results.sites if viewer.sees(series.name))
-    network = results.network if viewer.sees_few else _without_few(results.network)
+    network = results.network if viewer.sees_few else _without_few(results.network, results.measure)
     return replace(results, network=network, sites=sites)
 
 
-def _without_few(series: Series) -> Series:
-    """Without the periods that tell of fewer people than may be told of."""
+def _without_few(series: Series, measure: Measure) -> Series:
+    """Without the periods that tell of fewer people than may be told of, in figures and in words."""
     rows = tuple(row for row in series.rows if row.measured >= SMALLEST)
-    return replace(series, rows=rows)
+    if len(rows) == len(series.rows) or not series.seen:
+        return replace(series, rows=rows)
+    said = f"{series.where}, fewer than {SMALLEST} {measure.people[1]} were measured in each period: no figure is told."
+    return replace(series, rows=rows, headline=headline(measure, series.where, rows, "") if rows else said)

@@ -24,7 +24,18 @@ from services.pages.glossary import Glossary
 from services.pages.navigation import entries_for
 from services.pages.remembered import Remembered
 from services.pages.results import Results, results_of
-from services.pages.wording import ASSURANCES, VARIATIONS, coded, day, freshness, lasting, letter_of, shown, title_of
+from services.pages.wording import (
+    ASSURANCES,
+    VARIATIONS,
+    coded,
+    day,
+    freshness,
+    lasting,
+    letter_of,
+    set_aside_said,
+    shown,
+    title_of,
+)
 from services.people.voices import Form
 from services.registry.across import Across, compare
 from services.registry.across.counting.tables import counted
@@ -96,7 +107,7 @@ class PageSite:
             lstrip_blocks=True,
         )
         made.filters |= {"shown": shown, "freshness": freshness, "title_of": title_of, "day": day, "letter": letter_of}
-        made.filters |= {"lasting": lasting, "many": many, "coded": coded}
+        made.filters |= {"lasting": lasting, "many": many, "coded": coded, "set_aside": set_aside_said}
         made.filters |= {
             "variation": VARIATIONS.__getitem__,
             "assurance": ASSURANCES.__getitem__,

@@ -14,11 +14,12 @@ from services.charts import pictures
 from services.charts.rebasing import Cause
 from services.measures.library import measures
 from services.pages.actions import next_action
+from services.pages.aside import DECIDING
 from services.pages.charting import chart_of
 from services.pages.comparing import compared, funnel_chart_of
 from services.pages.effect import effect_of
 from services.pages.forms import in_words
-from services.pages.measure import Slug, measure_named
+from services.pages.measure import ROOM, Slug, measure_named
 from services.pages.navigation import Entry
 from services.pages.overview import doubts_of
 from services.pages.periods import SMALL
@@ -189,6 +190,7 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
             found=compared(results, name),
             action=next_action(series, measure),
             may_say=bool(viewer.roles & set(SAYING)),
+            own=name in viewer.sites and bool(viewer.roles & set(DECIDING)),
             effects=[effect_of(series, each.since, measure) for each in series.tried],
             decisions=list(Decision),
             as_of=results.as_of,
@@ -206,7 +208,7 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
             found = compared(site.results(connection, measure), name)
         if found is None or found.place is None:
             raise HTTPException(404, "There is no funnel: the measure is no share, or nobody was measured.")
-        drawn = pictures.svg(funnel_chart_of(found, measure, name, title_of(name)))
+        drawn = pictures.svg(funnel_chart_of(found, measure, name, title_of(name)) | {"padding": ROOM})
         return HTMLResponse(drawn, media_type="image/svg+xml")
 
 

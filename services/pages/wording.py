@@ -1,6 +1,6 @@
 """What charts, signals and figures are called on the pages, in plain words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, timedelta
 from math import ceil
 
@@ -10,6 +10,7 @@ from schemas.loads import LoadEventType
 from services.charts.control_chart import Labels
 from services.charts.icons import Assurance, Variation
 from services.measures.declared import Measure
+from services.measures.evaluate.aside import SetAsideReason
 from services.measures.evaluate.counts import Counts
 from services.measures.evaluate.sentences import sentence
 from services.pages.explaining import many
@@ -67,6 +68,11 @@ def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> s
         when = f"the time since {date.fromisoformat(since + '-01'):%B %Y}"
         return sentence(measure, where, when, Counts("", "", 0, 0, 0))
     return sentence(measure, where, row.label if row.complete else f"{row.label} so far", row.counts)
+
+
+def set_aside_said(counts: Mapping[str, int]) -> str:
+    """How many a site has set aside, by reason: `2 × cared for elsewhere, 1 × too ill for the aim to be theirs`."""
+    return ", ".join(f"{count} × {SetAsideReason(reason).words}" for reason, count in counts.items())
 
 
 def coded(text: str) -> Markup:

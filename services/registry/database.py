@@ -15,7 +15,7 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Constraint, Engine, Index, Table, literal, select, text
+from sqlalchemy import Connection, Constraint, Engine, Index, MetaData, Table, literal, select, text
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, DDLElement, SetColumnComment, SetTableComment
 
 from mainstem.database import connect as connect_database
@@ -82,21 +82,25 @@ def upgrade(connection: Connection) -> list[str]:
         connection.exec_driver_sql(
             statement.replace("%", "%%") if connection.dialect.name == "postgresql" else statement
         )
-    _let_people_say(connection)
+    let_people_say(connection, metadata)
     filling.complete_history(connection)
     for record_type, columns in _news(changes).items():
         filling.fill(connection, record_type, columns)
     return statements
 
 
-def _let_people_say(connection: Connection) -> None:
-    """The pages' role adds to what people say and reads the rest: where PostgreSQL has such a role and the tables are ours."""
+def let_people_say(connection: Connection, tables: MetaData) -> None:
+    """The pages' role adds to what people say, reads the rest, and counts in tables of its session: where PostgreSQL has such a role and
+    the tables are ours."""
     if connection.dialect.name != "postgresql":
         return
-    said = [table.name for table in metadata.tables.values() if table.info.get("said")]
+    said = [table.name for table in tables.tables.values() if table.info.get("said")]
     granted = text(
         "select format('grant insert, update on %I.%I to pages', schemaname, tablename) from pg_tables "
         "where tablename = any(:said) and tableowner = current_user and schemaname = current_schema() "
+        "and exists (select from pg_roles where rolname = 'pages') "
+        "union all select format('grant temporary on database %I to pages', datname) from pg_database "
+        "where datname = current_database() and pg_get_userbyid(datdba) = current_user "
         "and exists (select from pg_roles where rolname = 'pages')"
     )
     for statement in connection.scalars(granted, {"said": said}).all():

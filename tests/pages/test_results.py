@@ -1,14 +1,18 @@
 """What a measure's page shows: months or quarters, limits or none, signals in words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine
+from viewers import viewer
 
+from services.access.viewers import Role
 from services.measures.evaluate.counts import NETWORK
 from services.measures.library import measures
 from services.pages.counted import Memory
 from services.pages.results import results_of
+from services.pages.seeing import seen_by_viewer
 
 CF2 = measures()["cf2"]
 
@@ -66,3 +70,18 @@ def test_too_few_patients_even_in_a_quarter_get_no_limits(small_registry: Engine
     with small_registry.connect() as connection:
         results = results_of(connection, CF2, "Riverbend", datetime(2026, 11, 20, tzinfo=UTC))
     assert (results.network.period, results.network.chart, results.network.drawn) == ("quarter", None, True)
+
+
+def test_figures_of_a_few_are_no_researchers_in_words_either(small_registry: Engine) -> None:
+    """The sentence goes with the rows it is of: the last period that may be told, or that none may."""
+    early, late = [f"2025-{month:02}-10" for month in range(1, 13)], ["2026-10-05"]
+    for name, days in {**dict.fromkeys("abcdefg", early), "h": late, "i": late}.items():
+        came = [record for day in days for record in (visit(name, day), percentile(name, day, 60))]
+        fill(small_registry, [person(name), fibrosis(name), *came], load_events() if name == "i" else [])
+    with small_registry.connect() as connection:
+        results = results_of(connection, CF2, "Riverbend", NOW)
+    whole, told = (seen_by_viewer(results, viewer(role)).network for role in (Role.COORDINATOR, Role.RESEARCHER))
+    assert "2 of 2 children" in whole.headline
+    assert "7 of 7 children with cystic fibrosis seen and measured in December 2025" in told.headline
+    few = replace(results, network=replace(whole, rows=whole.rows[-1:]))
+    assert "fewer than 5" in seen_by_viewer(few, viewer(Role.RESEARCHER)).network.headline

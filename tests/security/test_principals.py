@@ -16,6 +16,8 @@ from apache_kafka import ApacheKafka, free_port, require_apache_kafka
 from fastapi.testclient import TestClient
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
+from services_cases import subject_id
+from services_story import fibrosis, fill, person, visit
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
@@ -28,10 +30,19 @@ from mainstem.kafka.settings import KafkaSettings
 from mainstem.kafka.topics import create, require_topics
 from schemas.errors import MainstemError
 from services.access.database import AccessDatabase
+from services.charts.rebasing import Cause
+from services.measures.evaluate.aside import put_aside, take_back
+from services.measures.evaluate.counts import evaluate
+from services.measures.evaluate.periods import periods
+from services.measures.keeping.keeper import Keeper
+from services.measures.keeping.noting import note_person
+from services.measures.keeping.standing import Plan as Kept
+from services.measures.library import measures
 from services.people.contests import Answer, ContestReason, answer_contest, contests, raise_contest
+from services.people.phases import Begun, begin
 from services.people.tests_of_change import Plan, Tried, note
 from services.registry.api import make_app
-from services.registry.database import open_registry, writing
+from services.registry.database import open_registry, reading, writing
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((REPOSITORY / "docker" / "compose.yaml").read_text())["services"]
@@ -203,7 +214,10 @@ def test_readers_read_the_registry_and_nothing_else(composed_postgres: Callable[
 def test_the_pages_add_what_people_say_and_change_nothing_else(composed_postgres: Callable[[str, str], str]) -> None:
     """Tests of change, approved lines, contested records; no record, no load; their own database they have to themselves."""
     url = composed_postgres
-    open_registry(url("registry", "registry")).dispose()
+    registry = open_registry(url("registry", "registry"))
+    fill(registry, [person("ada"), fibrosis("ada"), visit("ada", "2026-11-20")])
+    Keeper(registry, Kept((), ())).prepare()
+    registry.dispose()
     engine = open_registry(url("pages", "registry"))
     at = datetime(2026, 11, 20, tzinfo=UTC)
     with writing(engine) as connection:
@@ -212,7 +226,25 @@ def test_the_pages_add_what_people_say_and_change_nothing_else(composed_postgres
         answer_contest(connection, "north", said.id, Answer.STANDS, by="Kim", at=at)
         plan = Plan(70, at.date() + timedelta(days=90), "Fewer stay away", "Five families")
         note(connection, Tried("north", "CF-2", at.date(), "Calls", "Ruth", at, plan))
-    for statement in ("delete from contest", "delete from person", "insert into load (load) values ('x')"):
+    cf2, ada, until = measures()["cf2"], subject_id("ada"), at.date() + timedelta(days=90)
+    with writing(engine) as connection:
+        put_aside(connection, cf2, ada, reason="trial", since=at.date(), until=until, by="Ruth", at=at)
+        note_person(connection, ada)
+        proposed = [(at.date(), Cause.IMPROVEMENT)]
+        begin(
+            connection, Begun("CF-2", "north", at.date(), Cause.IMPROVEMENT, "Ruth", "It stays", at), proposed=proposed
+        )
+    with reading(engine) as connection:  # pages count in temporary tables
+        found = evaluate(connection, cf2, periods("month", "2026-11", "2026-11-30"))
+    assert [(each.seen, each.aside) for each in found if each.site == "north"] == [(0, 1)]
+    with writing(engine) as connection:
+        assert take_back(connection, cf2, ada, by="Kim", at=at) == 1
+    for statement in (
+        "delete from contest",
+        "delete from set_aside",
+        "delete from person",
+        "insert into load (load) values ('x')",
+    ):
         with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
             connection.execute(text(statement))
     engine.dispose()

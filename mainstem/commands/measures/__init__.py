@@ -262,8 +262,8 @@ def set_aside(
 
     ours = _own(measure)
     with _registry() as connection:
-        today = datetime.now(UTC).date()
-        put_aside(connection, ours, subject, reason=reason, since=today, until=until.date(), by=by)
+        now = datetime.now(UTC)
+        put_aside(connection, ours, subject, reason=reason, since=now.date(), until=until.date(), by=by, at=now)
         note_person(connection, subject)
         connection.commit()
     say(f"set aside from {ours.id} until {until.date()}: {reason}")
@@ -271,15 +271,17 @@ def set_aside(
 
 @group.command(epilog="Example: mainstem measures take-back CF-2 --subject s-19c2…")
 def take_back(
-    measure: Measure, subject: Annotated[str, typer.Option(help="The person's pseudonym.", show_default=False)]
+    measure: Measure,
+    subject: Annotated[str, typer.Option(help="The person's pseudonym.", show_default=False)],
+    by: Annotated[str, typer.Option(help="Role of who takes it back.")] = "clinician",
 ) -> None:
-    """End what sets a person aside from one of the network's measures."""
+    """End what sets a person aside from one of the network's measures: they count again as if it had never been."""
     from services.measures.evaluate.aside import take_back as end
     from services.measures.keeping.noting import note_person
 
     ours = _own(measure)
     with _registry() as connection:
-        ended = end(connection, ours, subject)
+        ended = end(connection, ours, subject, by=by, at=datetime.now(UTC))
         note_person(connection, subject)
         connection.commit()
     say(f"{ended} ended" if ended else "nothing set that person aside")

@@ -6,17 +6,17 @@ from typing import Any
 from services.measures.compile.spans import OF_SEVERAL
 from services.measures.declared import Measure
 from services.measures.language.columns import NORMALISED, SPANS
-from services.measures.language.events import Field, IsA, Known
+from services.measures.language.events import SET_ASIDE, Field, IsA, Known
 from services.measures.language.moments import SpanOf
 from services.measures.language.nodes import every_part
-from services.registry.tables import RECORD_TABLES, model_fields, set_aside
+from services.registry.tables import RECORD_TABLES, model_fields
 
 Reads = Mapping[str, Collection[str]]
 """Record types, and of each the fields that are read."""
 EVERYTHING: Reads = {
     **{name: (*model_fields(name), "flags") for name in RECORD_TABLES},
     "encounter": (*model_fields("encounter"), "flags", "arrived"),
-    "set_aside": tuple(set_aside.c.keys()),
+    "set_aside": tuple(sorted(SET_ASIDE)),
 }
 """`arrived`: when the registry has it that a record was first stored."""
 LINKS = frozenset({"id", "site", "subject", "status", "replaces", "parent", "encounter", "diagnoses"})

@@ -34,7 +34,7 @@ from services.measures.keeping.summing import (
 )
 from services.measures.keeping.tables import KEY, POPULATIONS, group, metadata, plan, result, standing
 from services.registry.completeness import extents
-from services.registry.database import in_words, reading
+from services.registry.database import in_words, let_people_say, reading
 from services.registry.erasure import forgotten
 from services.registry.write import write
 
@@ -74,6 +74,7 @@ class Keeper:
         """Makes the tables; where they were made by other measures or periods, everybody is due. Says whether they were."""
         with self._writing() as connection:
             make_tables(connection, metadata)
+            let_people_say(connection, metadata)
             make_tables(connection, consumer_offset.metadata, [consumer_offset])
             known = connection.scalar(select(plan.c.checksum).with_for_update())  # of two that start, one makes all due
             if known == self._plan.checksum:

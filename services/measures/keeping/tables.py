@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
 
-from services.registry.tables import instant
+from services.registry.tables import SAID, instant
 
 metadata = MetaData()
 
@@ -31,7 +31,8 @@ due = Table(
     Column("topic", Text, nullable=False, comment="Evaluate when the registry is past this place; empty: at once."),
     Column("partition", Integer, nullable=False),
     Column("next_offset", BigInteger, nullable=False),
-    comment="Whose results may be others now.",
+    comment="Whose results may be others now. The pages add to it who was set aside there.",
+    info=SAID,
 )
 
 KEY = ("site", "measure", "version", "period", "rate")

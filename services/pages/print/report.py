@@ -13,11 +13,12 @@ from services.measures.library import measures
 from services.pages.actions import next_action
 from services.pages.charting import chart_of, described
 from services.pages.counted import Together, counted, said_of
+from services.pages.measure import ROOM
 from services.pages.print.setting import pdf, png
 from services.pages.print.site_report import TEMPLATE, MeasurePage, SiteReport
 from services.pages.refused import gaps_of, refused_lines
 from services.pages.results import Note, Series, laid_out
-from services.pages.wording import ASSURANCES, VARIATIONS, day, freshness, letter_of, shown, title_of
+from services.pages.wording import ASSURANCES, VARIATIONS, day, freshness, letter_of, set_aside_said, shown, title_of
 from services.registry.completeness import SiteCompleteness, completeness
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -69,7 +70,7 @@ class MonthReport:
     def _page(self, measure: Measure, series: Series) -> MeasurePage:
         name = f"chart-{measure.slug}"
         if series.drawn:
-            self.pictures[name] = pictures.svg(chart_of(series, measure))
+            self.pictures[name] = pictures.svg(chart_of(series, measure) | {"padding": ROOM})
         last = series.last
         return MeasurePage(
             key=measure.slug,
@@ -147,6 +148,8 @@ def _facts(measure: Measure, series: Series) -> list[tuple[str, str]]:
     ]
     if series.last:
         found.append(("Counted", f"{series.last.measured} measured of {series.last.seen} seen, {series.last.label}"))
+    if series.known and series.known.aside:
+        found.append(("Set aside", f"by the site, and not counted: {set_aside_said(series.known.aside)}"))
     for number, each in enumerate(series.tried):
         found.append((f"Tried, {letter_of(number)}", f"{each.what}; since {day(each.since)} ({each.by})"))
     for stretch in series.stretches:
