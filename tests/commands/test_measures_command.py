@@ -410,6 +410,8 @@ def test_every_measure_says_in_words_what_is_evaluated(lhn: Network, name: str, 
     assert "years or older" in said or "years old" in said
     assert "None" not in said
     assert "object at" not in said
+    assert ("not as published: A diagnosis that was refuted" in said) == (name in ("CMS2", "CMS155"))
+    assert "not as published: A time without fractions of a second" in said
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,19 @@ HOSPICE = (
     both("care from the year before on", lambda y: [done_for(y, c.HOSPICE_CARE, "-11-01", "01-01")], EXCLUDED),
     both("care not done", lambda y: [done(c.HOSPICE_CARE, y("03-01"), status="not-done")], IN),
     both("care under way", lambda y: [done(c.HOSPICE_CARE, y("03-01"), status="in-progress")], IN),
+    both(
+        "care to the last day, nobody knows since when",
+        lambda y: [done(c.HOSPICE_CARE, "", performedDateTime=None, performedPeriod={"end": y("12-31")})],
+        EXCLUDED,
+    ),
+    both(
+        "care to the year after, nobody knows since when",
+        lambda y: [done(c.HOSPICE_CARE, "", performedDateTime=None, performedPeriod={"end": y("+03-01")})],
+        IN,
+    ),
+    both("diagnosis since a day of the year", lambda y: [problem(c.HOSPICE_DIAGNOSIS, str(y.year))], IN),
+    both("diagnosis since a month of the year", lambda y: [problem(c.HOSPICE_DIAGNOSIS, y("11"))], EXCLUDED),
+    both("asked when issued", lambda y: [told(c.HOSPICE_ASKED, None, c.YES, issued=f"{y('03-01')}T09:00:00.000Z")], IN),
     both("diagnosis since the last day", lambda y: [problem(c.HOSPICE_DIAGNOSIS, y("12-31"))], EXCLUDED),
     both("diagnosis since a day later", lambda y: [problem(c.HOSPICE_DIAGNOSIS, y("+01-01"))], IN),
     both(

@@ -81,6 +81,8 @@ NOT_SCREENED: tuple[Case, ...] = (
 FOLLOWED_UP: tuple[Case, ...] = (
     both("referred as a proposal", referred(intent="proposal"), MET),
     both("not to be referred", referred(doNotPerform=True), IN),
+    both("positive over a time that nobody knows the start of", lambda y: [told(cms2.ADULTS.screening, None, cms2.POSITIVE, effectivePeriod={"end": f"{y('03-15')}{AT}"}), ordered("ServiceRequest", cms2.ADULTS.referral, f"{y('03-15')}{AT}")], IN),
+    both("negative over such a time", lambda y: [told(cms2.ADULTS.screening, None, cms2.NEGATIVE, effectivePeriod={"end": f"{y('03-15')}{AT}"})], MET),
     both("referred, nobody knows when", referred(authoredOn=None), IN),
     both("drugs for four weeks", on_drugs(dispenseRequest={"expectedSupplyDuration": amount(4, "wk", "wk")}), MET),
     both("drugs for days in a word", on_drugs(dispenseRequest={"expectedSupplyDuration": amount(30, "days")}), MET),
@@ -133,6 +135,8 @@ REMISSION: tuple[Case, ...] = (
     both("neither active nor over", known(clinicalStatus=None), OUT),
     both("over before the visit", known(abatementDateTime="2021-01-01"), OUT),
     both("of a visit alone", known(**of_kind("encounter-diagnosis")), IN),
+    both("visit and depression of one day, both without a time", lambda y: {"depression": {"onsetDateTime": y("-02-10")}, "visit": seen(cms159.CONTACT, "2020-01-01", period={"start": y("-02-10"), "end": y("-02-10")})}, IN),
+    both("depression of the day, the visit at a time of it", lambda y: {"depression": {"onsetDateTime": y("-02-10")}}, OUT),
     both("on the first day of all", seen_and_asked(lambda year: f"{year - 2}-11-01"), IN),
     both("the day before it", seen_and_asked(lambda year: f"{year - 2}-10-31"), OUT),
     both("on the last day", seen_and_asked(lambda year: f"{year - 1}-10-31"), IN),

@@ -173,14 +173,15 @@ class Patient:
     # ------------------------------------------------------------ when it was
 
     def span(self, resource: Resource, name: str) -> Interval | None:
-        """A dateTime or Period as an interval: no end is for ever, no start is not known."""
+        """A dateTime or Period as an interval: no end is for ever, no start is not known, but not after the end."""
         if (at := resource.get(f"{name}DateTime") or resource.get(name) if name != "period" else None) is not None:
             return milliseconds(at), milliseconds(at)
         period = resource.get("period" if name == "period" else f"{name}Period")
         if period is None:
             return None
         start, end = period.get("start"), period.get("end")
-        return milliseconds(start) if start else UNKNOWN, milliseconds(end) if end else FOREVER
+        last = milliseconds(end) if end else FOREVER
+        return milliseconds(start) if start else Time(-inf, last.last), last
 
     def latest(self, resource: Resource) -> Time | None:
         """latest(): the end, where there is one."""
@@ -660,8 +661,10 @@ def _in_palliative(one: Patient, when: Interval) -> bool:
     spans += [one.prevalence(each) for each in _sure(one, "palliative diagnosis")]
     spans += [_span(one, each) for each in seen]
     spans += [one.span(each, "performed") for each in _perhaps(one, "palliative care")]
-    in_time = by_day((when[0], _surely(one, when[1])))
-    return any(overlaps(by_day(span), in_time) is True for span in spans if span)
+    if one.year > 2025:
+        return any(overlaps(by_day(span), by_day(when)) is True for span in spans if span)
+    to_the_day = when[0], Time(when[1].first, when[1].first + DAY - 1)
+    return any(overlaps(span, to_the_day) is True for span in spans if span)
 
 
 def _scored(initial: bool, excluded: bool, met: bool, excepted: bool | None = None) -> dict[str, bool]:

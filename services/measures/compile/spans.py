@@ -60,7 +60,7 @@ def _as_given(record: Record, columns: Columns) -> Ends:
     given = columns.end_date is not None and (columns.end_date in record or columns.end in record)
     if given:
         end = moment(record.get(str(columns.end_date)), record.get(columns.end or ""))
-        return Ends(start, end, end)
+        return Ends(_not_after(end) if start is UNKNOWN else start, end, end)
     goes_on = columns.without_end == "goes on" or record.get(columns.ongoing or "") is True
     return Ends(start, FOREVER if goes_on else start, start)
 
@@ -76,6 +76,11 @@ def _prevalence(person: Person, record: Record) -> Ends:
 def _not_before(start: Known) -> Known:
     """An end that nobody knows is not before the start."""
     return Known(start.first_day, inf, start.earliest, inf)
+
+
+def _not_after(end: Known) -> Known:
+    """A start that nobody knows is not after the end."""
+    return Known(-inf, end.last_day, -inf, end.latest)
 
 
 def _dated(person: Person, record: Record, what: str, *, end: bool) -> Known | None:

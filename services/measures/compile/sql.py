@@ -299,6 +299,8 @@ class InSql(Staged):
         if columns.ongoing is not None:
             without = times.either(self._column(row, columns.ongoing, scope).is_(True), FOREVER, start)
         known = end_date.is_not(None)
+        begun = self._column(row, columns.start_date, scope).is_not(None) | end_date.is_(None)
+        start = times.either(begun, start, times.not_after(end))
         return Ends(start, times.either(known, end, without), times.either(known, end, start))
 
     def _made_of_several(self, row: Row, name: str, scope: Scope) -> Ends:

@@ -81,6 +81,11 @@ def moment(local_date: Sql, instant: Sql | None) -> SqlKnown:
     return SqlKnown(first, last, func.coalesce(text, days.earliest), func.coalesce(text, days.latest))
 
 
+def not_after(end: SqlKnown) -> SqlKnown:
+    """A start that nobody knows is not after the end."""
+    return SqlKnown(_EVER[0], end.last_day, _EVER[1], end.latest)
+
+
 def either(condition: Sql, one: SqlKnown, other: SqlKnown) -> SqlKnown:
     """One where the condition holds, else the other."""
     names = ("first_day", "last_day", "earliest", "latest")
@@ -90,11 +95,19 @@ def either(condition: Sql, one: SqlKnown, other: SqlKnown) -> SqlKnown:
 def no_later(one: SqlKnown, other: SqlKnown, by: Precision = "day") -> Sql:
     """`one` ≤ `other`: 1, 0 or null."""
     (first, last), (others_first, others_last) = one.sides(by), other.sides(by)
-    if by in ("day", "instant"):
+    if by == "day":
         return case((last <= others_first, literal(1)), (first > others_last, literal(0)), else_=null()) == 1
-    alike = and_(first == last, others_first == others_last)
+    side = 0 if by == "stated" else 1
+    one_is, other_is = (
+        or_(first == last, first == _EVER[side]),
+        or_(others_first == others_last, others_last == _FOREVER[side]),
+    )
+    met = and_(last == others_first, one_is, other_is)
+    if by != "stated":
+        something = or_(first != _EVER[side], last != _FOREVER[side])
+        met = or_(met, and_(first == others_first, last == others_last, something))
     surely, surely_not = (last < others_first, literal(1)), (first > others_last, literal(0))
-    return case(surely, surely_not, (alike, literal(1)), else_=null()) == 1
+    return case(surely, surely_not, (met, literal(1)), else_=null()) == 1
 
 
 def before(one: SqlKnown, other: SqlKnown, by: Precision = "day") -> Sql:

@@ -66,8 +66,12 @@ def no_later(one: Known, other: Known, by: Precision = "day") -> bool | None:
         return True
     if first > others_last:
         return False
-    alike = last == others_first and (by in ("day", "instant") or (first == last and others_first == others_last))
-    return True if alike else None
+    met = last == others_first
+    if by != "day":
+        met = met and first in (last, -math.inf) and others_last in (others_first, math.inf)
+        alike = by != "stated" and (first, last) == (others_first, others_last) != (-math.inf, math.inf)
+        met = met or alike
+    return True if met else None
 
 
 def before(one: Known, other: Known, by: Precision = "day") -> bool | None:

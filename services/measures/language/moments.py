@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from services.measures.language.events import Row
 
 Precision = Literal["day", "stated", "timed", "instant"]
-"""By days or instants: so where every reading of what is known in part agrees. `stated`: days as CQL compares them, so only where what both
-state decides: 2026 is neither on nor before 2026-12-31. `timed`: instants likewise, where the other is from the first instant of a day to
-the last one of another: of that first or last day alone nothing is known."""
+"""By days: so where every reading of a date known in part agrees. The others are as CQL compares, so only where what both state decides.
+`stated`: days; 2026 is neither on nor before 2026-12-31. `instant`: a day is neither on nor before an instant of its own, and is on itself.
+`timed`: instants likewise, where the other is from the first instant of a day to the last one of another."""
 Relation = Literal[
     "overlaps",
     "overlaps_after",
@@ -128,6 +128,10 @@ class Span:
     def starts_no_later_than(self, other: Span) -> Lies:
         """Its first day is not after the other's last."""
         return Lies(self, "starts_no_later_than", other)
+
+    def starts_no_later_than_exactly(self, other: Span) -> Truth:
+        """Its first instant is not after the other's last."""
+        return Lies(self, "starts_no_later_than", other, "instant")
 
     def ends_no_later_than(self, other: Span) -> Lies:
         """Its last day is not after the other's last."""

@@ -19,7 +19,7 @@ from services.measures.official.common import (
     nursing_home,
     palliative,
 )
-from services.measures.official.editions import OF_CONTAINED, OF_REFUTED, Edition
+from services.measures.official.editions import OF_CONTAINED, OF_NOT, OF_REFUTED, Edition
 
 DIABETES = ValueSet("2.16.840.1.113883.3.464.1003.103.12.1001", "Diabetes")
 HBA1C = ValueSet("2.16.840.1.113883.3.464.1003.198.12.1013", "HbA1c Laboratory Test")
@@ -43,7 +43,7 @@ def definition(edition: Edition) -> Definition:
         sources=("CMS122, Diabetes: Glycemic Status Assessment Greater Than 9% (FHIR, eCQI Resource Center)",),
         sentence="Adults with diabetes whose last HbA1c of the year was above 9 %, or who have none.",
         direction="decrease",
-        differs=(OF_REFUTED,) if edition.year == 2025 else (OF_CONTAINED,),
+        differs=(OF_NOT, OF_REFUTED) if edition.year == 2025 else (OF_NOT, OF_CONTAINED),
         groups=(
             Populations(
                 initial=named(

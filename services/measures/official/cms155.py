@@ -8,7 +8,7 @@ from services.measures.language.truths import Named, Surely, Truth, all_of, any_
 from services.measures.language.vocabulary import age_at
 from services.measures.official.cms165 import PREGNANCY
 from services.measures.official.common import HOME_CARE, OFFICE, TELEPHONE, hospice
-from services.measures.official.editions import FINAL, OF_REFUTED, Edition, begun, observed
+from services.measures.official.editions import FINAL, OF_NOT, OF_REFUTED, Edition, begun, observed
 
 KINDS = (
     OFFICE,
@@ -41,7 +41,7 @@ def definition(edition: Edition) -> Definition:
         ),
         sentence="Children and adolescents who were weighed and measured, and counselled on nutrition and on activity.",
         direction="increase",
-        differs=(OF_REFUTED,),
+        differs=(OF_REFUTED, OF_NOT),
         groups=tuple(_rate(edition, numerator) for numerator in _numerators(edition)),
     )
 

@@ -84,6 +84,7 @@ YEAR_LATER = Between(
 )
 """When the second assessment counts."""
 WHOLE = Between(IDENTIFIED.start, YEAR_LATER.end, "the time from the first to the second assessment")
+AND_A_DAY = Between(IDENTIFIED.start, YEAR_LATER.end.plus(days=1), "that time and a day more")
 SURELY_WHOLE = Between(
     IDENTIFIED.start,
     INDEX.event.effective.start.plus(months=12, days=59),
@@ -157,12 +158,19 @@ def _hospice(when: Span) -> Named:
 
 
 def _palliative(edition: Edition) -> Named:
-    """Until 2025 compared to the instant with a last day that has none: what begins on it is not known to be in time."""
-    in_time = SURELY_WHOLE if edition.year == 2025 else WHOLE
-    said = observed(PALLIATIVE_ASKED).where(THIS.field("status").one_of(*FINAL), THIS.effective.overlaps(in_time))
-    diagnosed = _confirmed(PALLIATIVE_DIAGNOSIS).where(THIS.prevalence.overlaps(in_time))
-    seen = visits(PALLIATIVE_VISIT).where(THIS.period.overlaps(in_time), THIS.field("status").one_of("finished"))
-    done = procedures(PALLIATIVE_CARE).where(THIS.performed.overlaps(in_time), _perhaps_done())
+    """Until 2025 compared to the instant, from the first of the first day to a last day that has none: what begins at a time of it is not
+    known to be in time.
+    """
+
+    def in_time(span: Span) -> Truth:
+        if edition.year > 2025:
+            return span.overlaps(WHOLE)
+        return all_of(span.starts_no_later_than_exactly(WHOLE), span.overlaps(AND_A_DAY).timed)
+
+    said = observed(PALLIATIVE_ASKED).where(THIS.field("status").one_of(*FINAL), in_time(THIS.effective))
+    diagnosed = _confirmed(PALLIATIVE_DIAGNOSIS).where(in_time(THIS.prevalence))
+    seen = visits(PALLIATIVE_VISIT).where(in_time(THIS.period), THIS.field("status").one_of("finished"))
+    done = procedures(PALLIATIVE_CARE).where(in_time(THIS.performed), _perhaps_done())
     series = (said, diagnosed, seen, done)
     return named("Palliative care up to the second assessment", any_of(*(each.exist() for each in series)))
 

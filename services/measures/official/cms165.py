@@ -14,7 +14,7 @@ from services.measures.official.common import (
     nursing_home,
     palliative,
 )
-from services.measures.official.editions import FINAL, OF_CONTAINED, OF_REFUTED, Edition, observed
+from services.measures.official.editions import FINAL, OF_CONTAINED, OF_NOT, OF_REFUTED, Edition, observed
 
 HYPERTENSION = ValueSet("2.16.840.1.113883.3.464.1003.104.12.1011", "Essential Hypertension")
 EMERGENCY = ValueSet("2.16.840.1.113883.3.464.1003.101.12.1010", "Emergency Department Evaluation and Management Visit")
@@ -46,7 +46,7 @@ def definition(edition: Edition) -> Definition:
         sources=("CMS165, Controlling High Blood Pressure (FHIR, eCQI Resource Center)",),
         sentence="Adults with high blood pressure whose last reading of the year was below 140 over 90.",
         direction="increase",
-        differs=(OF_REFUTED,) if edition.year == 2025 else (OF_CONTAINED,),
+        differs=(OF_NOT, OF_REFUTED) if edition.year == 2025 else (OF_NOT, OF_CONTAINED),
         groups=(
             Populations(
                 initial=named(

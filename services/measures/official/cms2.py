@@ -15,7 +15,7 @@ from services.measures.language.vocabulary import (
     visits,
 )
 from services.measures.official.common import TELEPHONE
-from services.measures.official.editions import OF_CONTAINED, OF_REFUTED, Edition, observed, recorded
+from services.measures.official.editions import OF_CONTAINED, OF_NOT, OF_REFUTED, Edition, begun, observed, recorded
 
 KINDS = (
     ValueSet("2.16.840.1.113883.3.600.1916", "Encounter to Screen for Depression"),
@@ -66,7 +66,7 @@ def definition(edition: Edition) -> Definition:
         sources=("CMS2, Preventive Care and Screening: Screening for Depression and Follow-Up Plan (FHIR, eCQI)",),
         sentence="People of 12 years or more who were screened for depression and, where positive, followed up.",
         direction="increase",
-        differs=(OF_REFUTED, OF_CONTAINED),
+        differs=(OF_REFUTED, OF_NOT, OF_CONTAINED),
         groups=(
             Populations(
                 initial=named(
@@ -130,7 +130,7 @@ def _followed_up(edition: Edition, ages: Ages) -> Truth:
         OTHER.authored.start.days_after(DAYS_AFTER_VISIT, THIS.period.end), OTHER.authored.starts_during(PERIOD)
     )
     done = all_of(OTHER.performed.starts_during_exactly(THIS.period), OTHER.performed.starts_during(PERIOD))
-    screened = _visits().where(positive, at_visit)
+    screened = _visits().where(positive, begun(last), at_visit)
     referrals = services_ordered(ages.referral).where(THIS.field("status").one_of("active", "completed"))
     follow_ups = procedures(ages.follow_up).where(THIS.field("status").one_of("completed"))
     return any_of(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from services.measures.language.codes import Codes
 from services.measures.language.columns import ACTIVE
-from services.measures.language.events import THIS, Known, Series
+from services.measures.language.events import THIS, Known, Row, Series
 from services.measures.language.truths import Surely, Truth, any_of, named, not_
 from services.measures.language.vocabulary import (
     devices_ordered,
@@ -22,6 +22,7 @@ from services.measures.language.vocabulary import (
 
 OF_REFUTED = "A diagnosis that was refuted or entered in error never counts; as published it does where nothing is asked of how sure it is."
 OF_CONTAINED = "An order counts by the drug that stands inside it (a contained Medication) too; as published such a drug is not seen."
+OF_NOT = "An order not to do something never counts; as published it does where its profile does not say so too."
 ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 FINAL = ("final", "amended", "corrected")
 
@@ -37,9 +38,9 @@ def observed(*codes: Codes) -> Series:
     return recorded(*codes).where(named("its own time", not_(elsewhere)))
 
 
-def begun() -> Truth:
+def begun(event: Row = THIS) -> Truth:
     """When it began is known. As published what has only an end began before all time; our records hold the end in its place."""
-    return named("a known start", not_(Surely(THIS.field("flags").one_of("time-end"))))
+    return named("a known start", not_(Surely(event.field("flags").one_of("time-end"))))
 
 
 def lasting(conditions: Series) -> Series:
