@@ -118,4 +118,4 @@ def _told(finding: Finding) -> str:
     told = f"{finding.name}: {finding.what.removeprefix(f'{finding.name}: ')}"
     if finding.ok:
         return told
-    return KEY.sub(lambda found: LABELS.get(found[1], found[0]), f"{told}. {finding.who}: {finding.fix}")
+    return KEY.sub(lambda found: LABELS.get(found[1], found[0]), f"{told}. {finding.fix} ({finding.who})")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from services.home.showing import Sees
 from services.home.words import Language
+from services.measures.compile.asked import Reads, reads_of
 from services.measures.compile.from_registry import persons_of
 from services.measures.declared import Measure
 from services.measures.evaluate.periods import periods
@@ -40,10 +41,7 @@ def counted_in(
     shown = tuple(each for each in measures().values() if who.may("mood") or not _of_mood(each))
     since, until = _months(today)
     found: dict[str, set[str]] = {}
-    types = sorted(
-        {"person", "encounter", "observation", "set_aside", *(name for each in shown for name in each.records)}
-    )
-    for person in persons_of(connection, [subject], types):
+    for person in persons_of(connection, [subject], _reads(shown)):
         for stands in _standings(shown, since, until).of(person) if person.site == site else ():
             if stands.populations[IN] or stands.populations[MAYBE]:
                 found.setdefault(stands.measure, set()).add(stands.period)
@@ -66,6 +64,11 @@ def _months(today: date) -> tuple[str, str]:
     """From the first of the last twelve months, this one the last, to today."""
     year, month = divmod(today.year * 12 + today.month - MONTHS, 12)
     return f"{year}-{month + 1:02}", today.isoformat()
+
+
+@lru_cache(4)
+def _reads(shown: Sequence[Measure]) -> Reads:
+    return reads_of(shown)
 
 
 @lru_cache(4)

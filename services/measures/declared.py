@@ -214,17 +214,20 @@ class Measure:
             "unknown": all_of(self.who.in_doubt(), not_(aside)),
         }
 
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What it declares of people and their records, but for who is set aside."""
+        return self.cohort, self.among, self.who, self.value, self.events, self.time
+
     @cached_property
     def records(self) -> tuple[str, ...]:
         """The record types it reads besides the person."""
-        parts = (self.cohort, self.among, self.who, self.value, self.events, self.time)
-        return tuple(dict.fromkeys(each.record for each in found_in(parts, Series)))
+        return tuple(dict.fromkeys(each.record for each in found_in(self.parts, Series)))
 
     @cached_property
     def code_sets(self) -> tuple[CodeSet, ...]:
         """The code sets it asks for."""
-        parts = (self.cohort, self.among, self.who, self.value, self.events, self.time)
-        return tuple(sorted(set(found_in(parts, CodeSet)), key=lambda each: each.id))
+        return tuple(sorted(set(found_in(self.parts, CodeSet)), key=lambda each: each.id))
 
     @cached_property
     def checksum(self) -> str:

@@ -50,7 +50,7 @@ def test_a_connection_is_entered_tested_and_mended_in_airflows_pages(parts_folde
         form.extra("basic")
         assert form.labels() == EXTRA
         form.save()
-        form.test("Failed", f"the log-in of {USER} (401). network: Check Client id or user and Secret or private key")
+        form.test("Failed", f"the log-in of {USER} (401). Check Client id or user and Secret or private key")
         tab.wait_for_timeout(1000)  # it slides in
         tab.screenshot(path=folder / "airflow-connection.png")
         form.edit()

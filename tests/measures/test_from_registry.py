@@ -31,11 +31,10 @@ def test_of_persons_with_many_records_fewer_are_asked_for(
     def note(_connection: Any, _cursor: Any, _statement: str, parameters: Any, *_more: Any) -> None:
         sizes.append(len(parameters))
 
+    reads = {"observation": ["id", "site", "subject"]}
     with reading(small_registry) as connection:
         wanted = [subject_id(name) for name in names]
-        found = [
-            (each.subject, len(each.of["observation"])) for each in persons_of(connection, wanted, ["observation"])
-        ]
+        found = [(each.subject, len(each.of["observation"])) for each in persons_of(connection, wanted, reads)]
     event.remove(small_registry, "before_cursor_execute", note)
     assert found == [(subject, each) for subject in wanted]
     assert [size for size in sizes if size] == asked

@@ -139,14 +139,14 @@ def test_what_was_never_loaded_has_no_number(registry: Engine) -> None:
 
 
 def test_whoever_changes_what_is_no_event_notes_it(north: Network) -> None:
-    """Such as an exclusion that a site keeps: evaluated at once, and nothing told where nothing changed."""
+    """Such as an exclusion that a site keeps: evaluated at once, and nothing counted or told where nobody stands otherwise."""
     north.brings(*(north.event(of("ada")) for of in (person, visit, diabetes)))
     north.keeper.work_off()
     north.keeper.sent([each.number for each in north.keeper.waiting(9)])
     with north.engine.begin() as connection:
         note_person(connection, subject_id("ada"))
         note(connection, "subject", [subject_id("nobody")])
-    assert north.keeper.work_off() == 3
+    assert north.keeper.work_off() == 2
     assert north.told() == []
 
 

@@ -272,3 +272,38 @@ def test_groups_go_with_the_person(kept: tuple[Engine, Keeper]) -> None:
         assert connection.execute(select(group).where(group.c.subject == gone)).all() == []
         transaction.rollback()
     assert len(had) == len(STRATA)
+
+
+def test_only_results_in_which_somebody_stands_otherwise_are_counted_anew(small_registry: Engine) -> None:
+    """By another group too; what is said again changes none."""
+    network = Network(small_registry, network_plan([measures()["cf2"]], MONTHS))
+    network.loaded()
+    network.keeper.work_off()
+    ada = person("ada", "2016-05-20")
+    made = {
+        "type": "condition",
+        "id": record_id("cada"),
+        "subject": ada["subject"],
+        "site": "north",
+        "code": "190905008",
+    }
+
+    def to_count(*said: dict[str, Any]) -> list[str]:
+        network.brings(*map(network.event, said))
+        network.keeper.work()
+        with reading(small_registry) as connection:
+            found = sorted(connection.scalars(select(result.c.period).where(result.c.stale)))
+        network.keeper.work_off()
+        return found
+
+    assert to_count(ada | {"sex": "female"}, made, visit("ada", "2026-09-02")) == ["2026-09"]
+    assert to_count(ada | {"sex": "female"}) == []
+    assert to_count(ada | {"sex": "male"}) == ["2026-09"]
+    assert to_count(visit("ada", "2026-10-02")) == ["2026-09", "2026-10"]
+    assert to_count(visit("ada", "2026-10-02")) == []
+    assert [
+        (each.period.name, each.populations["initial-population"]) for each in network.told() if each.populations
+    ] == [
+        ("2026-09", 0),
+        ("2026-10", 1),
+    ]

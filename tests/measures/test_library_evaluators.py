@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from persons import born, insert, visit
 from sqlalchemy import Engine, select
 
+from services.measures.compile.asked import reads_of
 from services.measures.compile.from_registry import persons_of
 from services.measures.compile.people import Person, Record
 from services.measures.declared import Measure
@@ -134,10 +135,10 @@ def test_every_word_of_a_measure_file_of_one_s_own_gives_one_answer(
 
 def _give_one_answer(registry: Engine, lives: list[list[Record]], measures: list[Measure]) -> None:
     _fill(registry, lives)
-    compiled = Standings(measures, PERIODS)
+    compiled, reads = Standings(measures, PERIODS), reads_of(measures)
     with registry.connect() as connection:
         subjects = [records[0]["subject"] for records in lives]
-        found = [each for person in persons_of(connection, subjects) for each in compiled.of(person)]
+        found = [each for person in persons_of(connection, subjects, reads) for each in compiled.of(person)]
         for measure in measures:
             ours = [each for each in found if each.measure == measure.id]
             with tables_of(connection, measure, PERIODS) as (units, _):

@@ -179,9 +179,8 @@ def test_only_sites_of_which_something_came_are_counted_anew(
         someone = connection.scalar(
             select(RECORD_TABLES["person"].c.subject).where(RECORD_TABLES["person"].c.site == "west")
         )
-        put_aside(
-            connection, CF2, str(someone), reason="trial", since=date(2026, 1, 1), until=date(2026, 12, 31), by="Kim"
-        )
+        until = date(2026, 12, 31)
+        put_aside(connection, CF2, str(someone), reason="trial", since=date(2026, 1, 1), until=until, by="Kim", at=NOW)
     aside = now()
     assert {name: each.aside for name, each in aside.known.items()} == {
         "northside": {},

@@ -1,16 +1,16 @@
 """Persons as the registry holds them, for evaluation in memory: their records, and what the registry says of these itself."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, Select, Table, func, select
 
+from services.measures.compile.asked import EVERYTHING, Reads
 from services.measures.compile.people import Person, Record
-from services.measures.language.events import SET_ASIDE
-from services.registry.tables import RECORD_TABLES, history, model_fields, set_aside
+from services.registry.tables import RECORD_TABLES, history, set_aside
 
 FIRST, AT_ONCE = 64, 512
 """Subjects asked for in one statement: at first, and at most."""
@@ -23,16 +23,14 @@ def person_of(connection: Connection, subject: str) -> Person | None:
     return next(persons_of(connection, [subject]), None)
 
 
-def persons_of(
-    connection: Connection, subjects: Iterable[str], record_types: Iterable[str] = (*RECORD_TABLES, "set_aside")
-) -> Iterator[Person]:
-    """The persons of some subjects, those the registry knows; with records of these types alone, where they are named.
+def persons_of(connection: Connection, subjects: Iterable[str], reads: Reads = EVERYTHING) -> Iterator[Person]:
+    """The persons of some subjects, those the registry knows; with records of these types and these fields of theirs alone.
 
     A subject is of one site. What another says of it, such as the centre of a family's answers, is a person beside, who comes after.
     """
-    wanted, waiting, size = list(dict.fromkeys(record_types)), iter(subjects), FIRST
+    waiting, size = iter(subjects), FIRST
     while some := list(islice(waiting, size)):
-        found = _records(connection, some, wanted)
+        found = _records(connection, some, reads)
         held = sum(len(records) for of_site in found.values() for records in of_site.values())
         for subject in some:
             for _, records in sorted(found.pop(subject, {}).items(), key=_home_first):
@@ -46,13 +44,11 @@ def _fitting(size: int, held: int) -> int:
     return min(2 * size, AT_ONCE, 1 << max(room, 1).bit_length() - 1)
 
 
-def _records(
-    connection: Connection, subjects: list[str], record_types: list[str]
-) -> dict[str, dict[str, list[Record]]]:
+def _records(connection: Connection, subjects: list[str], reads: Reads) -> dict[str, dict[str, list[Record]]]:
     """By subject and site."""
     found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    for name in record_types:
-        query = _all_of(name)
+    for name, wanted in reads.items():
+        query = _query(name, wanted)
         if query is None:
             continue
         rows = connection.execute(query.where(query.selected_columns.subject.in_(subjects)))
@@ -68,16 +64,11 @@ def _home_first(of_site: tuple[str, list[Record]]) -> tuple[bool, str]:
     return not any(each["type"] == "person" for each in records), site
 
 
-def _all_of(name: str) -> Select[Any] | None:
-    if name == "set_aside":
-        return select(*(set_aside.c[field] for field in sorted(SET_ASIDE)))
-    table = RECORD_TABLES[name]
+def _query(name: str, wanted: Collection[str]) -> Select[Any] | None:
+    table = set_aside if name == "set_aside" else RECORD_TABLES[name]
     if "subject" not in table.c:
         return None
-    columns: list[Any] = [table.c[field] for field in (*model_fields(name), "flags")]
-    if name == "encounter":
-        columns.append(arrived(table).label("arrived"))
-    return select(*columns)
+    return select(*(arrived(table).label(field) if field == "arrived" else table.c[field] for field in wanted))
 
 
 def arrived(table: Table | FromClause) -> Any:

@@ -8,12 +8,12 @@ from math import inf
 from typing import Any, NamedTuple
 
 from services.measures.compile.answers import Answer, Decided, Scope, all_answers, any_answer, decided, once
+from services.measures.compile.coded import Events, each_of, looked_up, sought
 from services.measures.compile.people import Person, Record
 from services.measures.compile.relations import RELATIONS, all_of, compared, negated, related
-from services.measures.compile.spans import Ends, beginning_in_period, ends_of, split
+from services.measures.compile.spans import Beginning, Ends, beginning, ends_of, split
 from services.measures.compile.times import FOREVER, full_years, no_later, on, shifted
 from services.measures.compile.times import Known as When
-from services.measures.language.codes import CodeSet
 from services.measures.language.columns import NORMALISED
 from services.measures.language.events import (
     Belongs,
@@ -50,7 +50,6 @@ from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, 
 from services.measures.language.vocabulary import AgeAt, Died, PersonIs
 from services.measures.valuesets import NONE, ValueSets
 
-Events = Callable[[Person], Sequence[Record]]
 Time = Callable[[Scope], When]
 Times = Callable[[Scope], Ends]
 Event = Callable[[Scope], Record | None]
@@ -138,10 +137,12 @@ class InMemory:
     def _series(self, series: Series) -> Events:
         """What the period changes is asked of those alone for which the rest holds."""
         steady, changing = split(series, self._periodic)
-        among = self.events(steady) if steady is not None else _all_of(series.record)
-        if (span := beginning_in_period(changing)) is not None:
-            return self._beginning(among, span)
-        such, key = self._truth(changing), object()
+        among, asked = looked_up(series) if steady is None else (self.events(steady), each_of(changing))
+        if not asked:
+            return among
+        if (begun := beginning(asked)) is not None:
+            return self._beginning(among, begun)
+        such, key = all_answers([self._truth(each) for each in asked]), object()
 
         def events(person: Person) -> Sequence[Record]:
             if key not in person.found:
@@ -151,18 +152,24 @@ class InMemory:
 
         return events
 
-    def _beginning(self, among: Events, span: SpanOf) -> Events:
-        """Those that begin in the period: asked of the same events in every period, so when they begin is found once for all."""
-        first, last = (self._bounds[which].first_day for which in ("start", "end"))
-        known, key, name = (among, span.name), object(), span.name
+    def _beginning(self, among: Events, begun: Beginning) -> Events:
+        """Asked of the same events in every period: when each begins is found once for all, with the first and last day that decide."""
+        span, days = begun
+        last = self._bounds["end"].first_day
+        first = self._bounds["start"].first_day if days is None else last
+        known, key, name = (among, span.name, days), object(), span.name
+
+        def decisive(person: Person, each: Record) -> tuple[Record, float, float]:
+            start = ends_of(person, each, name).start
+            early = start if days is None else shifted(start, 0, days)
+            return each, early.first_day, start.last_day
 
         def events(person: Person) -> Sequence[Record]:
             if key not in person.found:
                 if known not in person.found:
-                    starts = [(each, ends_of(person, each, name).start) for each in among(person)]
-                    person.found[known] = [(each, start.first_day, start.last_day) for each, start in starts]
-                begun = person.found[known]
-                person.found[key] = [each for each, early, late in begun if first <= early and late <= last]
+                    person.found[known] = [decisive(person, each) for each in among(person)]
+                some = person.found[known]
+                person.found[key] = [each for each, early, late in some if first <= early and late <= last]
             found: Sequence[Record] = person.found[key]
             return found
 
@@ -365,11 +372,11 @@ class InMemory:
 
     @_truth.register
     def _(self, truth: IsA) -> Answer:
-        row, wanted = self._row(truth.row), _wanted(truth.codes)
+        row, wanted = self._row(truth.row), {kind: sought(kind, truth.codes) for kind, _ in NORMALISED}
 
         def answer(scope: Scope) -> bool:
             record = row(scope)
-            return record is not None and any(_has(record, system, *of) for system, of in wanted.items())
+            return record is not None and any(each.is_in(record) for each in wanted.get(record["type"], ()))
 
         return answer
 
@@ -456,33 +463,6 @@ class InMemory:
             return Decimal(str(record[name])), record.get("comparator"), record.get("unit")
 
         return number
-
-
-def _all_of(record: str) -> Events:
-    return lambda person: person.of[record]
-
-
-def _wanted(codes: CodeSet) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:
-    """By code system the codes, and the beginnings of those below a category."""
-    systems = {each.system for each in (*codes.codes, *codes.categories)}
-    return {
-        system: (
-            frozenset(each.code for each in (*codes.codes, *codes.categories) if each.system == system),
-            tuple(f"{each.code}." for each in codes.categories if each.system == system),
-        )
-        for system in systems
-    }
-
-
-def _has(record: Record, system: str, codes: frozenset[str], beginnings: tuple[str, ...]) -> bool:
-    for name in NORMALISED.get((record["type"], system), ()):
-        said = record.get(name)
-        if isinstance(said, list):
-            if not codes.isdisjoint(said):
-                return True
-        elif said is not None and (said in codes or said.startswith(beginnings)):
-            return True
-    return False
 
 
 def _is_coded(record: Record, codes: frozenset[tuple[str, str]]) -> bool:

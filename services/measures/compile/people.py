@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.outcomes.observations import NO_RESULT
 from schemas.outcomes.replacing import CONTINUED, Naming, names, note, replaced_of
@@ -12,6 +12,15 @@ from services.measures.language.events import WITH_STATUS
 
 Record = dict[str, Any]
 """A record's fields, as in the stream."""
+
+
+class Said(NamedTuple):
+    """What a field says in a person's records of a type: by value the places of the records, in their order."""
+
+    words: dict[Any, list[int]]
+    """Of a field that is a value."""
+    listed: dict[Any, list[int]]
+    """Of one that is a list of values."""
 
 
 class Person:
@@ -25,7 +34,7 @@ class Person:
             if not (gone and names(gone.get(record["type"], ()), record["id"])):
                 self.of[record["type"]].append(record)
         self.found: dict[object, Any] = {}
-        """What was evaluated already: by series or pick, and by record and name when it is."""
+        """What was evaluated already: by series or pick, by record and name when it is, and by type and field what is said."""
 
     @cached_property
     def birth(self) -> Known:
@@ -50,6 +59,22 @@ class Person:
     def subject(self) -> str:
         """The pseudonym."""
         return next((str(each["subject"]) for records in self.of.values() for each in records if "subject" in each), "")
+
+    def said(self, record: str, field: str) -> Said:
+        """What a field says in the records of a type, looked up once."""
+        key = (record, field)
+        if key not in self.found:
+            words, listed = defaultdict(list), defaultdict(list)
+            for place, each in enumerate(self.of[record]):
+                value = each.get(field)
+                if isinstance(value, list):
+                    for one in value:
+                        listed[one].append(place)
+                elif value is not None:
+                    words[value].append(place)
+            self.found[key] = Said(words, listed)
+        found: Said = self.found[key]
+        return found
 
     @cached_property
     def visits(self) -> dict[str, Record]:

@@ -1,5 +1,6 @@
 """When the events of a person were, for evaluation in memory."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from math import inf
@@ -9,10 +10,23 @@ from services.measures.compile.people import Person, Record
 from services.measures.compile.times import ALWAYS, FOREVER, UNKNOWN, Known, moment, shifted
 from services.measures.language.columns import ACTIVE, SPANS, Columns
 from services.measures.language.events import Series
-from services.measures.language.moments import PERIOD, Lies, SpanOf
+from services.measures.language.moments import PERIOD, Edge, Lies, SpanOf, WithinDays
 from services.measures.language.nodes import Periodic
 from services.measures.language.truths import AllOf, Truth
 
+OF_SEVERAL: dict[str, tuple[str, ...]] = {
+    "prevalence": (
+        "clinical_status",
+        *(
+            f"{what}{part}"
+            for what in ("onset", "abatement")
+            for part in ("", "_date", "_age", "_age_high", "_age_unit")
+        ),
+    ),
+    "supply": (SUPPLY := ("steps", "start_date", "days_supply", "refills", "quantity")),
+    "taking": (*SUPPLY, "start", "end_date", "end", "status"),
+}
+"""The fields of which spans are made that do not stand in fields as they are."""
 AGE_UNITS = {"a": (12, 0), "mo": (1, 0), "wk": (0, 7), "d": (0, 1)}
 """UCUM units of an age as months and days."""
 
@@ -145,13 +159,21 @@ def _doses_a_day(step: Record) -> Decimal | None:
     return Decimal(named) if (named := step.get("times_of_day")) else None
 
 
-def beginning_in_period(truth: Truth) -> SpanOf | None:
-    """The span of an event, where that is all that is asked of it: as `Series.in_period` says."""
-    if isinstance(truth, AllOf) and len(truth.of) == 1:
-        truth = truth.of[0]
-    if not isinstance(truth, Lies) or (truth.relation, truth.by, truth.right) != ("starts_during", "day", PERIOD):
-        return None
-    return truth.left if isinstance(truth.left, SpanOf) and truth.left.row.which == "this" else None
+class Beginning(NamedTuple):
+    """Where events must begin: in the period, or in so many days before its end, that day too."""
+
+    span: SpanOf
+    days: int | None = None
+
+
+def beginning(asked: Sequence[Truth]) -> Beginning | None:
+    """Where that is all that is asked of events: as `Series.in_period` and `Series.in_the_days_up_to_the_end` say."""
+    match asked:
+        case [Lies(SpanOf() as span, "starts_during", right, "day")] if right == PERIOD:
+            return Beginning(span) if span.row.which == "this" else None
+        case [WithinDays(Edge(SpanOf() as span, "start"), later, days, "day")] if later == PERIOD.end:
+            return Beginning(span, days) if span.row.which == "this" else None
+    return None
 
 
 def split(series: Series, periodic: Periodic) -> tuple[Series | None, Truth]:

@@ -17,6 +17,7 @@ to the initial population). Compiled measures are kept: ask `Standings` again ra
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from services.measures.compile.coded import Events
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person, Record
 from services.measures.compile.reasons import Reasoning, reason
@@ -61,13 +62,26 @@ class Standings:
         for name, period in periods.items():
             evaluators[name] = InMemory(period, valuesets, next(iter(evaluators.values()), None))
         self._compiled = [
-            Compiled(measure, name, evaluator, why) for measure in measures for name, evaluator in evaluators.items()
+            (_whose(measure, evaluators, why), _by_period(measure, evaluators, why)) for measure in measures
         ]
 
     def of(self, person: Person) -> Iterator[Standing]:
-        """Every standing of a person, by measure and period."""
-        for compiled in self._compiled:
-            yield from compiled.standings(person)
+        """Every standing of a person, by measure and period; none of somebody outside the cohort to which a measure is confined, unless it
+        was asked why."""
+        for whose, by_period in self._compiled:
+            for compiled in by_period if whose is None or whose(person) else ():
+                yield from compiled.standings(person)
+
+
+def _whose(measure: Measure, evaluators: Mapping[str, InMemory], why: bool) -> Events | None:
+    """The events without one of which somebody stands in no period; none: anybody may."""
+    if why or measure.confined_to is None or not evaluators:
+        return None
+    return next(iter(evaluators.values())).events(measure.confined_to)
+
+
+def _by_period(measure: Measure, evaluators: Mapping[str, InMemory], why: bool) -> list["Compiled"]:
+    return [Compiled(measure, name, evaluator, why) for name, evaluator in evaluators.items()]
 
 
 def standings(
@@ -90,18 +104,13 @@ class Compiled:
     def __init__(self, measure: Measure, period: str, evaluator: InMemory, why: bool = False) -> None:
         self._measure, self._period, self._evaluator, self._why = measure, period, evaluator, why
         self._among = evaluator.events(measure.among)
-        whose = None if why else measure.confined_to
-        self._whose = None if whose is None else evaluator.events(whose)
         self._decide = evaluator.decided(measure.truths)
         self._number = None if measure.value is None else evaluator.number(measure.value)
         self._counted = None if measure.events is None else evaluator.events(measure.events)
         self._days = None if measure.time is None else evaluator.days(measure.time)
 
     def standings(self, person: Person) -> Iterator[Standing]:
-        """One for the person, or one for each of the events; none where nothing of the period makes them count, nor of somebody outside the
-        cohort to which the measure is confined, unless it was asked why."""
-        if self._whose is not None and not self._whose(person):
-            return
+        """One for the person, or one for each of the events; none where nothing of the period makes them count."""
         events = self._among(person)
         if not events:
             return

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from services.measures.compile.from_registry import persons_of
 from services.measures.compile.people import Person
 from services.measures.keeping.grouped import without_few
 from services.measures.keeping.noting import SITE, SUBJECT, Due, note, note_all, ready, take
+from services.measures.keeping.replacing import Rows, replaced
 from services.measures.keeping.standing import Counted, Plan
 from services.measures.keeping.summing import (
     Key,
@@ -37,11 +39,9 @@ from services.registry.erasure import forgotten
 from services.registry.write import write
 
 SUBJECT_AT = standing.c.keys().index("subject")
+_KEY = itemgetter(*(standing.c.keys().index(name) for name in KEY))
 AT_ONCE = 200
 """Persons evaluated between two transactions."""
-
-
-Rows = list[tuple[Any, ...]]
 
 
 class Waiting(NamedTuple):
@@ -67,6 +67,7 @@ class Keeper:
     def __init__(self, engine: Engine, wanted: Plan, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._engine, self._plan, self._clock = engine, wanted, clock
         self._rights = rights_of(engine)
+        self._reads = wanted.reads
         self._counted = {(each.measure, each.version, each.period): each for each in wanted.counted}
 
     def prepare(self) -> bool:
@@ -122,7 +123,7 @@ class Keeper:
             gone = forgotten(connection, subjects)  # the registry may hold them still: it reads at its own pace
             wanted = [each for each in subjects if each not in gone]
             found: dict[str, _Found] = {}
-            for person in persons_of(connection, wanted, sorted(self._plan.reads)):
+            for person in persons_of(connection, wanted, self._reads):
                 found.setdefault(person.subject, _found(self._plan, person))
         with self._writing() as connection:
             taken = take(connection, some)
@@ -229,17 +230,11 @@ def _found(wanted: Plan, person: Person) -> _Found:
 
 
 def _replace(connection: Connection, subjects: Sequence[str], rows: Rows, groups: Rows) -> None:
-    """The standings and groups of some persons, those they had and those they have; their results are to be counted."""
-    had = select(*columns(standing)).where(standing.c.subject.in_(subjects)).distinct()
-    keys = {key_of(row) for row in connection.execute(had)}
-    names = standing.c.keys()
-    places = [names.index(name) for name in KEY]
-    keys |= {key_of([row[place] for place in places]) for row in rows}
-    connection.execute(delete(standing).where(standing.c.subject.in_(subjects)))
-    write(connection, standing, rows, replace=True)
-    connection.execute(delete(group).where(group.c.subject.in_(subjects)))
-    write(connection, group, groups, replace=True)
-    _mark(connection, keys)
+    """The standings and groups of some persons; the results in which one of them stands otherwise than before are to be counted."""
+    changed = replaced(connection, standing, subjects, rows)
+    regrouped = {row[0] for row in replaced(connection, group, subjects, groups)}
+    changed += [row for row in rows if row[SUBJECT_AT] in regrouped]
+    _mark(connection, {key_of(_KEY(row)) for row in changed})
 
 
 def _mark(connection: Connection, keys: Iterable[Key]) -> None:

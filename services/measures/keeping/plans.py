@@ -6,6 +6,7 @@ from functools import reduce
 from operator import add
 
 from schemas.errors import OperatorError
+from services.measures.compile.asked import fields_asked
 from services.measures.compile.memory import Period
 from services.measures.compile.people import Person
 from services.measures.declared import Measure
@@ -32,11 +33,17 @@ def network_plan(wanted: Iterable[Measure], named: Mapping[str, Period]) -> Plan
     def groups(person: Person) -> Iterator[Belongs]:
         return (Belongs("", kind, group_of(person, kind, day)) for kind in kinds)
 
-    counted = tuple(_counted(measure, name, period) for measure in measures for name, period in named.items())
+    counted = tuple(one for measure in measures for one in _counted(measure, named))
     return Plan(counted, (evaluate,), (groups,))
 
 
-def _counted(measure: Measure, name: str, period: Period) -> Counted:
+def _counted(measure: Measure, named: Mapping[str, Period]) -> Iterator[Counted]:
+    fields = fields_asked(*measure.parts)
+    for name, period in named.items():
+        yield _counted_in(measure, fields, name, period)
+
+
+def _counted_in(measure: Measure, fields: frozenset[str], name: str, period: Period) -> Counted:
     bounds = (period.first.isoformat(), period.last.isoformat())
     return Counted(
         measure.id,
@@ -46,6 +53,7 @@ def _counted(measure: Measure, name: str, period: Period) -> Counted:
         tuple(measure.truths),
         measure.records,
         measure.checksum,
+        fields,
         measure.kind,
         strata=measure.strata,
     )

@@ -1,11 +1,12 @@
 """What evaluates a person, and where the person stands then."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
 from services.measures.compile import EVALUATION
+from services.measures.compile.asked import Reads, fields_asked, reads
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person
 from services.measures.declared import Definition
@@ -31,7 +32,8 @@ class Stands(NamedTuple):
 
     def columns(self) -> tuple[int, ...]:
         """The populations in the order of their columns."""
-        return tuple(int(self.populations.get(code, False)) for code in POPULATIONS)
+        of = self.populations.get
+        return tuple([1 if of(code) else 0 for code in POPULATIONS])
 
 
 class Belongs(NamedTuple):
@@ -69,6 +71,8 @@ class Counted:
     """What it reads."""
     checksum: str
     """Of the definition, value sets and all: another is another version."""
+    fields: frozenset[str] = field(repr=False)
+    """The fields that it asks records for: they follow from what the checksum is of."""
     kind: Literal["share", "rate", "level"] = "share"
     """What is counted."""
     rates: int = 1
@@ -87,10 +91,6 @@ def scope_of(measure: str, version: str) -> str:
     return f"{measure}/{version}"
 
 
-_ALWAYS = frozenset(["person", "encounter", "observation", "set_aside"])
-"""Who it is, the visit that a record names, the parts of a panel, and what the site said: no measure names them itself."""
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is kept: these measures and periods, by these functions."""
@@ -105,10 +105,11 @@ class Plan:
         return sha256(repr((EVALUATION, sorted(map(repr, self.counted)))).encode()).hexdigest()
 
     @property
-    def reads(self) -> frozenset[str]:
-        """The record types that decide; of others nothing need be read."""
-        paid = ["coverage"] if any("payer" in each.strata for each in self.counted) else []
-        return _ALWAYS.union(paid, *(each.record_types for each in self.counted))
+    def reads(self) -> Reads:
+        """The record types and fields that decide; of others nothing need be read."""
+        paid = {"coverage"} if any("payer" in each.strata for each in self.counted) else set[str]()
+        fields_ = frozenset[str]().union(*(each.fields for each in self.counted))
+        return reads(paid.union(*(each.record_types for each in self.counted)), fields_)
 
     def evaluate(self, person: Person) -> Iterator[Stands]:
         """Everything that the person stands in."""
@@ -161,6 +162,7 @@ def official(definition: Definition, year: str, period: Period, valuesets: Value
         tuple(rates[0]),
         tuple(sorted(set(_record_types(definition.groups)))),
         sha256(repr((definition.groups, _checksums(valuesets))).encode()).hexdigest(),
+        fields_asked(definition.groups),
         rates=len(rates),
         strata=(STRATUM,) if strata else (),
     )

@@ -27,7 +27,12 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 def found_in(node: Any, kind: type[Kind]) -> list[Kind]:
     """Every part of a kind in a declaration, the innermost first; one that stands twice comes once."""
-    return list(dict.fromkeys(each for each in _inside_out(node, {}) if isinstance(each, kind)))
+    return list(dict.fromkeys(each for each in every_part(node) if isinstance(each, kind)))
+
+
+def every_part(node: Any) -> Iterator[Any]:
+    """A declaration and all parts of it, the innermost first; one that stands twice comes once where it is the same object."""
+    yield from _inside_out(node, {})
 
 
 def _inside_out(node: Any, seen: dict[int, Any]) -> Iterator[Any]:
