@@ -85,7 +85,7 @@ def test_a_case_stays_in_its_folder(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "mine").symlink_to(out)
     (folder / "expected.json").write_text(json.dumps({"mine": {"numerator": 1}}))
-    with pytest.raises(OperatorError, match="not there"):
+    with pytest.raises(OperatorError, match="there is no mine"):
         read_cases(folder)
 
 
