@@ -78,7 +78,7 @@ def test_what_is_wrong_is_said_with_what_to_do(
     assert not done
     assert named in said
     assert SECRET not in said
-    assert "Correct the connection" in said or "site IT: See that the EHR is up" in said
+    assert "Correct the connection" in said or "See that the EHR is up" in said
 
 
 def test_a_connection_written_as_an_address_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
