@@ -28,7 +28,6 @@ def compared(value: Sql, bound: Sql, how: str, number: Sql) -> Sql:
 
 def related(relation: str, left: Ends, right: Ends, by: Precision) -> Sql:
     """One span stands so to another."""
-
     if by == "timed":
         right = Ends(right.start.first_instant, right.end.last_instant, right.latest.last_instant)
 

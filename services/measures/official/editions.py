@@ -25,6 +25,7 @@ OF_CONTAINED = "An order counts by the drug that stands inside it (a contained M
 OF_NOT = "An order not to do something never counts; as published it does where its profile does not say so too."
 ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 FINAL = ("final", "amended", "corrected")
+OVER = ("abatement", "abatement_date", "abatement_age")
 
 
 def recorded(*codes: Codes) -> Series:
@@ -56,14 +57,10 @@ def dated() -> Truth:
     return named("a known start or end", any_of(begins, Known(THIS, OVER)))
 
 
-OVER = ("abatement", "abatement_date", "abatement_age")
-
-
 def lasting(conditions: Series) -> Series:
     """Those that are active or have an end. As published: what is over, nobody knows since when, has no duration at all (CQL: a query over null is null)."""
-    over = Known(THIS, OVER)
     return conditions.where(
-        named("active, or with an end", any_of(THIS.field("clinical_status").one_of(*ACTIVE), over))
+        named("active, or with an end", any_of(THIS.field("clinical_status").one_of(*ACTIVE), Known(THIS, OVER)))
     )
 
 
