@@ -7,7 +7,7 @@ FLAGS: dict[str, str] = {
     "record stands.",
     "birth-date-placeholder": "The year of Patient.birthDate is before 1890 or after 2099: `birth_date` is left out.",
     "birth-date-doubtful": "`birth_date` is a day that programs count from and write where none was entered: 1899-12-30, 1899-12-31, "
-    "1900-01-01, 1901-01-01, 1904-01-01, 1970-01-01. It stands.",
+    "1900-01-01, 1901-01-01, 1904-01-01, 1970-01-01. Or Patient.birthDate has a time in UTC at which it was another day at the site. It stands.",
     "patient-declined": "Appointment.participant.status of the patient is declined, whatever the appointment's own says. The record stands.",
     "id-unusual": "The resource's id holds a blank or a sign of an address, so that no reference can name it. The record stands.",
     "subpotent-unclear": "Immunization.subpotentReason says why a dose was subpotent, and isSubpotent does not say that it was. `subpotent` is as the source has it.",
