@@ -197,14 +197,15 @@ def test_a_session_ends(step: float, issuer: Issuer, opened: Opened) -> None:
 
 
 def test_a_log_in_begun_elsewhere_is_refused(issuer: Issuer, opened: Opened) -> None:
-    """Another's state, another's browser, the same answer twice, an answer without a code: in words, and nobody is in."""
+    """Another's state, another's browser, an answer without a state or a code: in words, and nobody is in. Nor twice by one answer."""
     issuer.knows(**RUTH)
     browser, _ = opened(issuer)
     other, _ = opened(issuer)
     answer = issuer.visited(browser.get("/login").headers["location"])
     for asked, params in (
         (browser, {**answer, "state": "x"}),
-        (browser, answer),  # it was used up by the try before
+        (browser, {"code": answer["code"]}),
+        (other, answer),
         (other, issuer.visited(browser.get("/login").headers["location"])),
     ):
         refused = asked.get("/login/back", params=params)
@@ -215,6 +216,48 @@ def test_a_log_in_begun_elsewhere_is_refused(issuer: Issuer, opened: Opened) -> 
     state = parse_qs(urlsplit(browser.get("/login").headers["location"]).query)["state"][0]
     denied = browser.get("/login/back", params={"state": state, "error": "access_denied"})
     assert "was not completed there" in denied.text
+    assert browser.get("/login/back", params=answer).status_code == 303
+    assert browser.get("/login/back", params=answer).status_code == 403
+
+
+def test_each_tab_of_a_browser_comes_in(issuer: Issuer, opened: Opened) -> None:
+    """A browser that opens its tabs again begins several log-ins at once; whichever comes back first, all do, to their own pages."""
+    issuer.knows(**RUTH)
+    browser, _ = opened(issuer)
+    pages = ["/measures", "/measures/cf2", "/"]
+    begun = [browser.get("/login", params={"to": page}).headers["location"] for page in pages]
+    answers = [issuer.visited(address) for address in begun]
+    for page, answer in sorted(zip(pages, answers, strict=True), key=lambda each: len(each[0])):
+        back = browser.get("/login/back", params=answer)
+        assert (back.status_code, back.headers["location"]) == (303, page)
+        assert browser.get("/measures").status_code == 200
+
+
+@pytest.mark.parametrize("client", ["mainstem", "http://feedback/a b", "50%+off:now", "form only"])
+def test_a_client_proves_itself_whatever_its_name_and_secret_are(issuer: Issuer, client: str) -> None:
+    """Signs that a header must not hold as they are; a client of whom the form alone is taken, though the provider offers both."""
+    issuer.knows(**RUTH)
+    log_in = log_in_at(issuer, client=client)
+    address, kept = log_in.begin("/")
+    assert log_in.finish(issuer.visited(address), kept).name == "Ruth Adler"
+
+
+@pytest.mark.parametrize(
+    ("roles", "sites", "expected"),
+    [
+        ("LHN Coordinators", "North Clinic", ({Role.COORDINATOR}, {"north"})),
+        ("LHN-QI", "west", ({Role.SITE_TEAM}, {"west"})),
+        (" LHN-QI, LHN-Doc ", "west;North", ({Role.SITE_TEAM, Role.CLINICIAN}, {"west", "North"})),
+        (["LHN Coordinators", "else"], ["North Clinic"], ({Role.COORDINATOR}, {"north"})),
+        ("LHN-QI LHN-Doc", "east west", ({Role.SITE_TEAM, Role.CLINICIAN}, {"east", "west"})),
+    ],
+)
+def test_a_list_that_a_provider_writes_as_a_text_is_read(roles: Any, sites: Any, expected: Any) -> None:
+    """Of one group some make a text (ADFS, PingFederate), some join all by commas; a group's name may have blanks."""
+    names = "LHN Coordinators=coordinator, LHN-QI=site-team, LHN-Doc=clinician"
+    mapped = Mapped.of("groups", "sites", names, "North Clinic=north")
+    viewer = mapped.viewer({"iss": "i", "sub": "s", "groups": roles, "sites": sites})
+    assert (viewer.roles, viewer.sites) == expected
 
 
 @pytest.mark.parametrize(
