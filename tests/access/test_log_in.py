@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
@@ -233,13 +234,49 @@ def test_each_tab_of_a_browser_comes_in(issuer: Issuer, opened: Opened) -> None:
         assert browser.get("/measures").status_code == 200
 
 
-@pytest.mark.parametrize("client", ["mainstem", "http://feedback/a b", "50%+off:now", "form only"])
+@pytest.mark.parametrize("client", ["mainstem", "http://feedback/a b", "50%+off:now"])
 def test_a_client_proves_itself_whatever_its_name_and_secret_are(issuer: Issuer, client: str) -> None:
-    """Signs that a header must not hold as they are; a client of whom the form alone is taken, though the provider offers both."""
+    """Signs that a header must not hold as they are (RFC 6749, 2.3.1)."""
     issuer.knows(**RUTH)
     log_in = log_in_at(issuer, client=client)
     address, kept = log_in.begin("/")
     assert log_in.finish(issuer.visited(address), kept).name == "Ruth Adler"
+
+
+class Picky(httpx2.BaseTransport):
+    """A provider that takes one proof of a client alone, and gives a token that is none."""
+
+    def __init__(self, takes: str, refuses: int) -> None:
+        self._takes, self._refuses = takes, refuses
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        address = "https://id.example"
+        if not request.url.path.endswith("/token"):
+            offered = ["client_secret_basic", "client_secret_post"]
+            said = {
+                "issuer": address,
+                "token_endpoint": f"{address}/token",
+                "authorization_endpoint": f"{address}/auth",
+            }
+            return httpx2.Response(200, json=said | {"token_endpoint_auth_methods_supported": offered})
+        header = request.headers.get("Authorization", "").removeprefix("Basic ")
+        shown = b64decode(header).decode() if header else request.content.decode().partition("client_id=")[2]
+        return httpx2.Response(200, json={}) if shown == self._takes else httpx2.Response(self._refuses, json=REFUSED)
+
+
+REFUSED = {"error": "invalid_client"}
+
+
+@pytest.mark.parametrize("refuses", [400, 401])
+@pytest.mark.parametrize("takes", ["a b:s%3", "a+b:s%253", "a+b&client_secret=s%253"])
+def test_a_provider_of_other_manners_is_shown_another_proof(takes: str, refuses: int) -> None:
+    """The header without form-encoding, with it, the form alone; where none is taken, it is told."""
+    for taken, said in ((takes, "does not say who you are"), ("nothing", "refuses us")):
+        provider = Provider("https://id.example", transport=Picky(taken, refuses))
+        log_in = LogIn(provider, Client("a b", "s%3", BACK), MAPPED)
+        _, kept = log_in.begin("/")
+        with pytest.raises((RefusedError, OperatorError), match=said):
+            log_in.finish({"state": kept["state"], "code": "c"}, kept)
 
 
 @pytest.mark.parametrize(
