@@ -1,7 +1,7 @@
 """A control chart as a Vega-Lite specification: shares with their limits above, whom they stand on as bars below."""
 
 from calendar import timegm
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil, floor, log10
@@ -17,6 +17,8 @@ AXIS = 46
 APART = {"x": "independent", "y": "independent", "color": "independent", "shape": "independent"}
 HEIGHT, LINE = 300, 14
 """Pixels of the upper panel, and of a line of text beside it."""
+NEAR = 0.07
+"""Part of the width that a letter needs on a phone, where a panel has 200 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,21 @@ def _shares(chart: ControlChart, compact: bool) -> list[Words]:
     layers += [*_target(chart), *_flagpoles(chart, x)]
     layers.append(layer(named(POINTS), "line", {"color": INK, "strokeWidth": 1.1, "opacity": 0.55}, x=x, y=y))
     layers.append(_points(chart, compact, x, y))
-    if not compact:
-        bold = {"dy": -16, "fontSize": 13, "fontWeight": "bold"}
-        layers.append(text(named(POINTS), "number", bold, "datum.number !== ''", x=x, y=y, color=COLOURED))
-    return layers
+    return layers if compact else [*layers, *_numbers(chart, x, y)]
+
+
+def _numbers(chart: ControlChart, x: Words, y: Words) -> Iterator[Words]:
+    """Of the notes, above their points; higher where one would be written over another."""
+    numbered = [mark for mark in chart.marks if mark.number and mark.measured]
+    low, high = _time_scale(chart)["domain"]
+    pixels = HEIGHT / (chart.axis.highest - chart.axis.lowest)
+    values = list(map(_value, numbered))
+    at = levels([((each["middle"] - low) / (high - low), each["share"] * pixels) for each in values])
+    for level in range(max(at, default=0) + 1):
+        bold = {"dy": -16 - LINE * level, "fontSize": 13, "fontWeight": "bold"}
+        here = [each["middle"] for each, its in zip(values, at, strict=True) if its == level]
+        where = "datum.number !== ''" if max(at, default=0) == 0 else f"indexof({here}, datum.middle) >= 0"
+        yield text(named(POINTS), "number", bold, where, x=x, y=y, color=COLOURED)
 
 
 def _share_axis(axis: Axis, compact: bool) -> Words:
@@ -180,14 +193,44 @@ def _target(chart: ControlChart) -> list[Words]:
 
 
 def _flagpoles(chart: ControlChart, x: Words) -> list[Words]:
+    """Each with its letter beside it; a letter that would be written over another one stands a line below it."""
     if not chart.flagpoles:
         return []
-    poles = rows(*({"middle": _instant(each.at), "letter": each.letter} for each in chart.flagpoles))
+    poles = [
+        {"middle": _instant(each.at), "letter": each.letter} for each in sorted(chart.flagpoles, key=lambda e: e.at)
+    ]
+    low, high = _time_scale(chart)["domain"]
+    at = levels([((pole["middle"] - low) / (high - low), 0.0) for pole in poles])
     look = {"baseline": "top", "align": "left", "dx": 3, "fontSize": 12, "fontWeight": "bold", "color": INK}
     return [
-        layer(poles, "rule", {"color": INK, "strokeWidth": 1, "strokeDash": [1, 3]}, x=x),
-        text(poles, "letter", look, x=x, y={"value": 0}),
+        layer(rows(*poles), "rule", {"color": INK, "strokeWidth": 1, "strokeDash": [1, 3]}, x=x),
+        *(
+            text(
+                rows(*(pole for pole, its in zip(poles, at, strict=True) if its == level)),
+                "letter",
+                look,
+                x=x,
+                y={"value": LINE * level},
+            )
+            for level in range(max(at) + 1)
+        ),
     ]
+
+
+def levels(places: Sequence[tuple[float, float]]) -> list[int]:
+    """On which line each text stands so that none is written over another: the first with room. Places in the order of their x, as a
+    part of the width; y in pixels, upwards or downwards as the lines go."""
+    taken: list[tuple[float, float]] = []
+    found = []
+    for x, y in places:
+        level = next(
+            level
+            for level in range(len(taken) + 1)
+            if all(x - other >= NEAR or abs(y + LINE * level - height) >= LINE for other, height in taken)
+        )
+        taken.append((x, y + LINE * level))
+        found.append(level)
+    return found
 
 
 def _line_names(chart: ControlChart, compact: bool) -> list[Words]:
