@@ -14,8 +14,20 @@ MOST_BYTES = 64 << 20
 """Of a table that is held whole: a roster of some million patients."""
 MARKS = (",", ";", "\t", "|")
 """What may stand between cells: spreadsheets write what their country's settings say."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take for more than words."""
 _NAMED = re.compile(r'"?sep=(.)"?[,;\t|]*')
 """Excel's line above a header."""
+
+
+def as_words(cell: str) -> str:
+    """A cell that a spreadsheet takes for words, whatever it begins with."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def from_words(cell: str) -> str:
+    """The cell again as it was."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
 @contextmanager

@@ -442,3 +442,33 @@ def test_words_of_the_networks_own_are_asked_for_and_checked(lhn: Network) -> No
     checked = lhn.here("codes", "check", "map.csv")
     assert checked.returncode == 0, checked.stdout
     assert lhn.here("quarantine", "retry", "--site", path).returncode == 0
+
+
+def test_a_code_that_begins_as_a_formula_does_is_words_in_the_spreadsheet_and_itself_again_in_the_map(
+    lhn: Network,
+) -> None:
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    code = '=HYPERLINK("https://x.example","wt")'
+    line = {
+        "resourceType": "Observation",
+        "id": "w-1",
+        "status": "final",
+        "subject": {"reference": "Patient/kid-1"},
+        "effectiveDateTime": "2026-03-02",
+        "code": {"coding": [{"system": OURS, "code": code}]},
+        "valueQuantity": {"value": 20, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"},
+    }
+    (folder / "Observation.ndjson").write_text(json.dumps(line) + "\n")
+    path = lhn.files_site("west", folder, types=["Observation"], code_map="map.csv")
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n")
+    lhn.refresh(path)
+    assert lhn.here("codes", "unmapped", "--site", path, "--csv", "open.csv").returncode == 0
+    (row,) = csv.DictReader((lhn.folder / "open.csv").read_text().splitlines())
+    assert row["code"] == f"'{code}"
+    (lhn.folder / "map.csv").write_text(
+        (lhn.folder / "open.csv").read_text().replace(f"{LOINC},,", f"{LOINC},29463-7,")
+    )
+    assert lhn.here("codes", "check", "map.csv").returncode == 0
+    lhn.refresh(path)
+    assert json.loads(lhn.here("codes", "unmapped", "--site", path, "--json").stdout)["codes"] == []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from schemas.errors import OperatorError
-from schemas.given_files import layout
+from schemas.given_files import from_words, layout
 from transforms.codes.forms import is_oid
 from transforms.codes.systems import repaired_system
 
@@ -88,7 +88,7 @@ def raw_rows(text: str, origin: str) -> Iterator[tuple[int, CodeMapRow]]:
         places = _places(next(reader, []), origin)
         for cells in reader:
             if any(map(str.strip, cells)):
-                told = {name: cells[place] for name, place in places.items() if place < len(cells)}
+                told = {name: from_words(cells[place]) for name, place in places.items() if place < len(cells)}
                 yield above + reader.line_num, CodeMapRow(**{name: told.get(name, "") for name in CodeMapRow._fields})
     except csv.Error as exc:
         raise OperatorError(

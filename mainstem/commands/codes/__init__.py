@@ -167,12 +167,14 @@ def _as_suggested(found: "Suggestion") -> Row:
 
 
 def _csv_row(row: Row, target_code: str) -> str:
+    from schemas.given_files import as_words
     from transforms.codes.code_map import csv_line
 
     said = [f"came {_times(row['count'])}", *(f"called {text}" for text in row["texts"][:1])]
     if target_code:
         said.append(f"suggested: {row['suggestions'][0]['how']}")
-    return csv_line(row["system"], row["code"], row["target_system"], target_code, shown("; ".join(said)))
+    cells = (row["system"], row["code"], row["target_system"], target_code, shown("; ".join(said)))
+    return csv_line(*map(as_words, cells))
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:

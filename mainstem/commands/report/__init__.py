@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from mainstem.commands.report.gathering import DataReport
 
 group = typer.Typer()
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for more than words."""
 
 
 @group.command(epilog="Example: mainstem report --site north --html north.html --csv north.csv")
@@ -58,17 +56,16 @@ def _write_rows(path: Path, told: "DataReport") -> None:
     from io import StringIO
 
     from mainstem.commands.report.gathering import Line
+    from schemas.given_files import as_words
 
     out = StringIO()
     writer = DictWriter(out, list(Line.COLUMNS))
     writer.writeheader()
     for line in told.lines:
-        writer.writerow({name: _as_words(value) for name, value in line.as_row().items()})
+        writer.writerow(
+            {name: as_words(value) if isinstance(value, str) else value for name, value in line.as_row().items()}
+        )
     write_file(path, out.getvalue())
-
-
-def _as_words(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _as_json(told: "DataReport") -> dict[str, Any]:
