@@ -165,7 +165,7 @@ TITLES = {
     409: "That was done already",
     405: "This page is only read",
     413: "That is too much",
-    422: "The form is not complete",
+    422: "Nothing was noted",
     429: "Too many requests",
     500: "Something went wrong",
     503: "The data cannot be read now",

@@ -104,6 +104,7 @@ def test_somebody_whom_the_measure_never_counts_is_not_set_aside(come: Come, wes
         "Nutrition in cystic fibrosis does not count this patient (nothing of theirs says “Cystic fibrosis”)"
         in told.text
     )
+    assert "<h1>Nothing was noted</h1>" in told.text, "the form was complete"
     unnamed = come(Role.SITE_TEAM).post("/aside/west", data=kim)
     assert unnamed.status_code == 422
     assert "does not count this patient (why, this site&#39;s clinicians see)" in unnamed.text
