@@ -8,7 +8,6 @@ from fastapi import APIRouter, Form, HTTPException, Path, Query, Request, Respon
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Connection
 
-from schemas.errors import OperatorError
 from schemas.sites import SITE_PATTERN
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
@@ -23,9 +22,9 @@ from services.measures.evaluate.aside import (
     require_person,
     take_one_back,
 )
+from services.measures.evaluate.counting_now import CountingNow, counting_now, require_concerned
 from services.measures.keeping.noting import note_person
 from services.measures.library import measures
-from services.pages.counting_now import CountingNow, counting_now
 from services.pages.forms import in_words
 from services.pages.measure import measure_named
 from services.pages.navigation import Entry
@@ -140,12 +139,7 @@ def _demand_meaning(
     """Raises OperatorError where the measure is not about them: nothing would follow, now or later. Why, a clinician is told."""
     require_person(connection, subject, site)
     found = counting_now(connection, measure, site, subject, today)
-    if not found.concerned:
-        why = found.why if named else "why, this site's clinicians see"
-        raise OperatorError(
-            f"{measure.title} does not count this patient ({why}), so there is nothing to set aside",
-            "See that measure and pseudonym are the right ones; what is missing in the record is mended in the EHR.",
-        )
+    require_concerned(measure, found, found.why if named else "why, this site's clinicians see")
 
 
 def _just_said(connection: Connection, said: Sequence[Aside], today: date) -> tuple[Measure, CountingNow] | None:

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, select
 from viewers import FORM, gate_for
 
 from services.access.viewers import Role
+from services.measures.evaluate.counting_now import counting_now
 from services.measures.library import measures
 from services.pages.app import make_app
-from services.pages.counting_now import counting_now
 from services.registry.tables import set_aside
 
 ADA, EVE = subject_id("ada"), subject_id("eve")

@@ -257,16 +257,21 @@ def set_aside(
     by: Annotated[str, typer.Option(help="Role of who decides it.")] = "clinician",
 ) -> None:
     """Exclude a person from one of the network's measures for a time; it is counted and shown, and ends by itself."""
-    from services.measures.evaluate.aside import put_aside
+    from services.measures.evaluate.aside import put_aside, require_person
+    from services.measures.evaluate.counting_now import counting_now, require_concerned
     from services.measures.keeping.noting import note_person
 
     ours = _own(measure)
     with _registry() as connection:
         now = datetime.now(UTC)
+        found = counting_now(connection, ours, require_person(connection, subject), subject, now.date())
+        require_concerned(ours, found, found.why)
         put_aside(connection, ours, subject, reason=reason, since=now.date(), until=until.date(), by=by, at=now)
         note_person(connection, subject)
         connection.commit()
     say(f"set aside from {ours.id} until {until.date()}: {reason}")
+    if not found.counted:
+        say(f"it does not count them now, so this changes nothing yet: {found.why}")
 
 
 @group.command(epilog="Example: mainstem measures take-back CF-2 --subject s-19c2…")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from schemas.errors import OperatorError
 from services.measures.compile.from_registry import persons_of
 from services.measures.compile.memory import InMemory
 from services.measures.compile.people import Person
@@ -45,6 +46,15 @@ def counting_now(connection: Connection, measure: Measure, site: str, subject: s
     if any(each.populations[name] for each in found for name in COUNTS):
         return CountingNow(True, True)
     return CountingNow(False, True, _why(found))
+
+
+def require_concerned(measure: Measure, found: CountingNow, why: str) -> None:
+    """Raises OperatorError where nobody can be set aside, for nothing would follow, now or later; `why`: as the asker may know it."""
+    if not found.concerned:
+        raise OperatorError(
+            f"{measure.title} does not count this patient ({why}), so there is nothing to set aside",
+            "See that measure and pseudonym are the right ones; what is missing in the record is mended in the EHR.",
+        )
 
 
 def _missing(connection: Connection, measure: Measure, site: str) -> list[str]:
