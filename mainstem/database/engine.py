@@ -11,9 +11,9 @@ from sqlalchemy.exc import NoSuchModuleError
 
 from mainstem import telemetry
 from mainstem.database.errors import translated
-from mainstem.database.pooling import look_before_lending
 from mainstem.database.locks import in_turn, rights_of
 from mainstem.database.options import ASKS, AT_ONCE, READS
+from mainstem.database.pooling import look_before_lending
 from mainstem.database.urls import make_private, name_of, parse_url
 from mainstem.database.wal import switch_to_wal
 from mainstem.database.watched import watch
