@@ -94,6 +94,8 @@ class FilesCursor(msgspec.Struct, kw_only=True):
     """Files that the bulk client could not fetch."""
     others: dict[str, int] = {}
     """Files of types that the site is not read for."""
+    passed: str = ""
+    """Files that are neither of a form that is read nor speak FHIR, as they are shown."""
     unwanted: dict[str, int] = {}
     """Resources of such types, OperationOutcome and Parameters among them, in files of several."""
     done: bool = False
@@ -151,6 +153,7 @@ class _Copying:
                 {plain_type(name): len(found[name]) for name in found.keys() - {*self.wanted, UNKNOWN, SORTED}}
             )
             cursor.others = dict(sorted(others.items())[:NAMED])
+            cursor.passed = self._passed(delivery)
         self.landing.discard(path for path in self.landing.files(self.type) if path.name not in cursor.files)
         cursor.late = self._late(delivery)
         self.sorted = set(found.get(SORTED, []))
@@ -191,6 +194,15 @@ class _Copying:
             for path in delivery.others
             if (named := named_type(path.name, self.types)) == self.type or (not named and is_packed(path.name))
         ]
+
+    def _passed(self, delivery: Delivery) -> str:
+        """What is nobody's: no type is refused for it."""
+        found = [
+            shown(path, self.folder)
+            for path in sorted(set(delivery.others) - set(delivery.refused))
+            if not named_type(path.name, self.types) and not is_packed(path.name)
+        ]
+        return ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
 
     def _take(self, part: DeliveryPart) -> None:
         cursor, kind = self.cursor, self.type if self._is_named(part) else ""
@@ -454,6 +466,8 @@ def _notes(cursor: FilesCursor) -> list[str]:
     said += [f"still being written: {name}" for name in cursor.growing[:NAMED]]
     if cursor.others:
         said.append(f"files of types that the site is not read for: {unread(cursor.others)}")
+    if cursor.passed:
+        said.append(f"passed over, for they hold no FHIR: {cursor.passed}")
     return said + [
         f"{count} lines are {kind}, which is not mapped{need(kind)}" for kind, count in cursor.unwanted.items()
     ]

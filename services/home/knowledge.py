@@ -1,21 +1,23 @@
 """What the network knows of others with the same condition: whole counts of one quarter, never a share without its number."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from threading import Event
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from services.charts.ladder import SMALLEST
 from services.home.words import Language
 from services.measures.evaluate.counts import NETWORK, Counts
 from services.measures.library import measures
 from services.pages.counted import Memory, NotCountedError
+from services.pages.kept import KeptSurveys
 from services.pages.periods import rows_of
 from services.pages.warming import count_all
 from services.people.ideas import ideas
+from services.registry.database import reading
 
 ICONS = 100
 """So many icons at most; more people are told as of every 100."""
@@ -111,17 +113,18 @@ def _known_of(
 
 
 def count_known(
-    registry: Callable[[], AbstractContextManager[Connection]],
+    engine: Engine,
     memory: Memory,
     clock: Callable[[], datetime],
     stop: Event,
 ) -> None:
     """Counts what families are told of, before anybody asks: by conditions, and where something is tried that somebody raised."""
+    registry = partial(reading, engine)
     with registry() as connection:
         tried = {idea.measure for idea in ideas(connection)}
     told = {each.measure for each in TOLD.values()}
     wanted = [measure for name, measure in measures().items() if name in told or measure.id in tried]
-    count_all(registry, memory, wanted, clock, stop)
+    count_all(registry, memory, wanted, clock, stop, KeptSurveys(engine))
 
 
 def _known(told: Told, counts: Counts, since: date, until: date, language: Language) -> Known:

@@ -57,7 +57,7 @@ def run(settings: Settings, place: Place, keep: Keep | None, say: Say) -> None:
         what = f"Families' page of network {network}, from {name_of(engine.url)},"
         names = [*settings.host_names, address.hostname or ""]
         registry = partial(reading, engine)
-        count = partial(count_known, registry, home.memory, home.clock)
+        count = partial(count_known, engine, home.memory, home.clock)
         with ExitStack() as beside:
             beside.enter_context(counting_beside(registry, home.memory, count))
             for once in _beside(home, keep, partial(erasures.ask, kafka, network)):

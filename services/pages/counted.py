@@ -22,6 +22,8 @@ from services.measures.declared import Measure
 from services.measures.evaluate.counts import NETWORK, Cohort, Counts, needed_types
 from services.measures.evaluate.periods import Step, periods
 from services.measures.evaluate.surveys import Asked, Survey, strata_together, surveys, surveys_of_all, together
+from services.pages.kept import KeptSurveys
+from services.pages.kept import marks as marks_of
 from services.people.phases import Begun, begun
 from services.people.tests_of_change import Tried, tried
 from services.registry.completeness import SiteCompleteness, completeness
@@ -181,7 +183,7 @@ class _Kept:
     state: object
     at: float
     months: object
-    marks: Mapping[str, object]
+    marks: Mapping[str, str]
     arrived: datetime | None
     """When the last change came that was there."""
     surveys: Mapping[str, Survey]
@@ -198,9 +200,15 @@ class Surveyed(Protocol):
 class Together:
     """Measures asked for one after another and counted all at once: site after site, so that no more is laid out than one site has."""
 
-    def __init__(self, registry: Callable[[], AbstractContextManager[Connection]], measures: Sequence[Measure]) -> None:
-        self._registry, self._measures = registry, list(measures)
-        self._found: dict[tuple[str, str], Mapping[str, Mapping[str, Survey]]] = {}
+    def __init__(
+        self,
+        registry: Callable[[], AbstractContextManager[Connection]],
+        measures: Sequence[Measure],
+        kept: KeptSurveys | None = None,
+    ) -> None:
+        self._registry, self._measures, self._kept = registry, {each.id: each for each in measures}, kept
+        self._together = len(self._measures) > 1
+        self._found: dict[tuple[str, str], dict[str, Mapping[str, Survey]]] = {}
 
     def __call__(self, measure: Measure, asked: Asked, *, site: str | None = None) -> Mapping[str, Survey]:
         """As `Surveyed`."""
@@ -211,21 +219,35 @@ class Together:
         return {name: found for each in sites for name, found in self._of(each, measure, asked).items()}
 
     def _of(self, site: str, measure: Measure, asked: Asked) -> Mapping[str, Survey]:
-        """What one measure of them does wrong is that one's fault: then each is counted alone."""
+        """As far as it is not kept, counted with all others that are not, and kept."""
         key = (repr(asked), site)
-        if key not in self._found and len(self._measures) > 1:
+        if key not in self._found:
+            self._found[key] = self._kept.of(site, asked, self._measures) if self._kept else {}
+        there = self._found[key]
+        if measure.id not in there:
+            new = self._counted(
+                site, measure, asked, [each for name, each in self._measures.items() if name not in there]
+            )
+            there |= new
+            if self._kept:
+                self._kept.keep(site, asked, self._measures, new)
+        return there[measure.id]
+
+    def _counted(
+        self, site: str, measure: Measure, asked: Asked, others: Sequence[Measure]
+    ) -> dict[str, Mapping[str, Survey]]:
+        """What one measure of them does wrong is that one's fault: then each is counted alone."""
+        if self._together and len(others) > 1:
             try:
                 with self._registry() as connection:
-                    self._found[key] = surveys_of_all(connection, self._measures, asked, site=site)
+                    return dict(surveys_of_all(connection, others, asked, site=site))
             except MainstemError:
                 raise
             except Exception as exc:  # noqa: BLE001 — whatever a declaration raises
                 log.error("measures cannot be counted together", kind=type(exc).__name__)
-                self._measures = []
-        if key in self._found:
-            return self._found[key].get(measure.id, {})
+                self._together = False
         with self._registry() as connection:
-            return surveys(connection, measure, asked, site=site)
+            return {measure.id: surveys(connection, measure, asked, site=site)}
 
 
 def _sites(connection: Connection) -> list[str]:
@@ -337,7 +359,7 @@ def _again(
     connection: Connection, measure: Measure, said: Said, now: datetime, kept: _Kept | None, surveyed: Surveyed
 ) -> _Kept:
     """What is there now, as far as it was not counted."""
-    at, state, marks = time.monotonic(), state_of(connection), _marks(connection)
+    at, state, marks = time.monotonic(), state_of(connection), marks_of(connection)
     arrived = connection.scalar(select(func.max(history.c.arrived)))
     wanted = _wanted(connection, said, now, year=str(int(kept.counted.since[:4]) + YEARS_BEFORE) if kept else "")
     changed = {site for site in marks if kept and kept.marks.get(site) != marks[site]}
@@ -357,21 +379,6 @@ def _arrived_at(connection: Connection, since: datetime | None) -> set[str]:
     """Sites of which a change came after that."""
     later = history.c.arrived > since if since is not None else history.c.arrived.is_not(None)
     return set(connection.scalars(select(history.c.site).where(later).distinct()))
-
-
-def _marks(connection: Connection) -> dict[str, object]:
-    """By site another one when a load of it has begun or ended, or somebody was set aside or taken back; of all sites when
-    somebody was erased."""
-    gone = tuple(connection.execute(select(func.count(), func.max(erased.c.at))).one())
-    found: dict[str, list[object]] = {}
-    for table, columns in (
-        (load, (func.max(load.c.started), func.max(load.c.ended))),
-        (set_aside, (func.max(set_aside.c.id), func.count(set_aside.c.ended))),
-    ):
-        query = select(table.c.site, func.count(), *columns).group_by(table.c.site)
-        for site, *mark in connection.execute(query):
-            found.setdefault(site, [gone]).append((table.name, *mark))
-    return {site: tuple(mark) for site, mark in found.items()}
 
 
 def _last_year(until: str) -> Period:

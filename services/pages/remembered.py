@@ -17,6 +17,7 @@ LONGEST = 900.0
 
 class _Answer(NamedTuple, Generic[Found]):
     at: float
+    state: object
     found: Found
 
 
@@ -29,33 +30,34 @@ class Remembered(Generic[Found]):
         self._locks: dict[str, Lock] = {}
         self._all = Lock()
 
-    def of(self, name: str, ask: Callable[[], Found]) -> Found:
-        """The answer under that name, asked for where it is not there or too old."""
+    def of(self, name: str, ask: Callable[[], Found], state: object = None) -> Found:
+        """The answer under that name, asked for where it is not there or too old. `state`: of what it is made; while that is the same an
+        answer holds longer, and nobody waits for another."""
         with self._all:
             lock = self._locks.setdefault(name, Lock())
             known = self._answers.get(name)
-        age = None if known is None else self._seconds() - known.at
-        if known is not None and age is not None and age <= SECONDS:
-            return known.found
-        if known is not None and age is not None and age <= LONGEST:
-            Thread(target=self._anew, args=(name, lock, ask), daemon=True).start()
-            return known.found
+        if known is not None:
+            age, same = self._seconds() - known.at, state is not None and known.state == state
+            if age > (LONGEST if same else SECONDS) and (same or age <= LONGEST):
+                Thread(target=self._anew, args=(name, lock, ask, state), daemon=True).start()
+            if same or age <= LONGEST:
+                return known.found
         with lock:
             there = self._answers.get(name)
-            return there.found if there is not None and there is not known else self._asked(name, ask)
+            return there.found if there is not None and there is not known else self._asked(name, ask, state)
 
-    def _anew(self, name: str, lock: Lock, ask: Callable[[], Found]) -> None:
+    def _anew(self, name: str, lock: Lock, ask: Callable[[], Found], state: object) -> None:
         """Beside whoever asked: one at a time; what fails is told, and asked for again by the next."""
         if lock.acquire(blocking=False):
             try:
-                self._asked(name, ask)
+                self._asked(name, ask, state)
             except Exception as exc:  # noqa: BLE001 - the edge of a thread; the text may hold data
                 log.warning("not counted anew", kind=type(exc).__name__)
             finally:
                 lock.release()
 
-    def _asked(self, name: str, ask: Callable[[], Found]) -> Found:
+    def _asked(self, name: str, ask: Callable[[], Found], state: object) -> Found:
         found = ask()
         with self._all:
-            self._answers[name] = _Answer(self._seconds(), found)
+            self._answers[name] = _Answer(self._seconds(), state, found)
         return found

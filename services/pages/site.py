@@ -18,7 +18,7 @@ from services.access.gate import FORM_TOKEN, Gate
 from services.access.viewers import Role
 from services.measures.declared import Measure
 from services.pages.charting import described
-from services.pages.counted import Memory
+from services.pages.counted import Memory, state_of
 from services.pages.explaining import many
 from services.pages.glossary import Glossary
 from services.pages.navigation import entries_for
@@ -70,7 +70,9 @@ class PageSite:
             with self.registry() as connection:
                 return compare(counted(connection))
 
-        return self.beside.of("", compared)
+        with self.registry() as connection:
+            state = state_of(connection)
+        return self.beside.of("", compared, state)
 
     def registry(self) -> AbstractContextManager[Connection]:
         """A connection that reads. Raises OperatorError or TemporaryError, which become a page in words."""

@@ -13,6 +13,7 @@ from schemas.errors import MainstemError
 from services.measures.declared import Measure
 from services.measures.library import measures
 from services.pages.counted import LONGEST_SECONDS, Memory, Together, state_of
+from services.pages.kept import KeptSurveys
 from services.pages.site import PageSite
 from services.people.reaching import arrived, note_counted
 
@@ -70,7 +71,8 @@ def _count(site: PageSite, stop: Event) -> None:
     """Every measure, with all that its page shows, and how the sites' data lie beside each other; then it is noted up to what they are."""
     with site.registry() as connection:
         until = arrived(connection)
-    count_all(site.registry, site.memory, list(measures().values()), site.clock, stop, site.results)
+    kept = KeptSurveys(site.engine)
+    count_all(site.registry, site.memory, list(measures().values()), site.clock, stop, kept, site.results)
     if not stop.is_set():
         site.across()
         if until is not None:
@@ -84,10 +86,11 @@ def count_all(
     wanted: Sequence[Measure],
     clock: Callable[[], datetime],
     stop: Event,
+    kept: KeptSurveys,
     then: Callable[[Connection, Measure], object] = lambda _connection, _measure: None,
 ) -> None:
     """Each of the measures. What is wrong with one alone holds up no other; what is wrong with the registry does."""
-    together = Together(registry, wanted)
+    together = Together(registry, wanted, kept)
     for measure in wanted:
         if stop.is_set():
             return

@@ -1,11 +1,11 @@
-"""More tables that are written here: what is proposed about measures, what people say to it, when the pages' figures held what came, and by
-what the dates of extracts are moved."""
+"""More tables that are written here: what is proposed about measures, what people say to it, when the pages' figures held what came, what
+these are, and by what the dates of extracts are moved."""
 
 from sqlalchemy import Column, Index, Table, Text
 
 from services.registry.tables import SAID, instant, metadata
 
-__all__ = ["amendment", "amendment_voice", "extract_key", "metadata", "page_count"]
+__all__ = ["amendment", "amendment_voice", "extract_key", "metadata", "page_count", "page_survey"]
 
 amendment = Table(
     "amendment",
@@ -53,6 +53,23 @@ page_count = Table(
         "delays", Text, nullable=False, comment="JSON: by seconds since it was stored at its site, how many changes."
     ),
     comment="When the pages' figures held what had come, of any measure. Counted by the pages: a rebuild keeps it.",
+    info=SAID,
+)
+
+page_survey = Table(
+    "page_survey",
+    metadata,
+    Column("site", Text, primary_key=True),
+    Column("measure", Text, primary_key=True, comment="The measure's id."),
+    Column(
+        "key",
+        Text,
+        nullable=False,
+        comment="Of what was asked, by which definition, and how far the site's loads were.",
+    ),
+    Column("arrived", instant(), nullable=False, comment="UTC; what arrived here until then is counted."),
+    Column("content", Text, nullable=False, comment="JSON: what pages draw of the measure at this site. Counts alone."),
+    comment="What the pages counted of each site, so that they need not count it again when they are started.",
     info=SAID,
 )
 

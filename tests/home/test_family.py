@@ -5,7 +5,6 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from sqlite3 import connect
 from threading import Event
@@ -162,8 +161,7 @@ def test_a_page_waits_for_no_count_of_the_network(clinic: Clinic) -> None:
     clinic.home.memory.beside = True
     device = clinic.inside("ada")
     assert "Others are being counted right now" in device.get("/").text
-    registry = partial(reading, clinic.registry)
-    count_known(registry, clinic.home.memory, clinic.home.clock, Event())
+    count_known(clinic.registry, clinic.home.memory, clinic.home.clock, Event())
     assert "Too few people were counted yet" in device.get("/").text
 
 

@@ -148,3 +148,24 @@ def test_an_answer_is_given_again_for_a_while_and_a_failure_is_not() -> None:
     wait_until(lambda: remembered.of("x", ask) == 3)
     now[0] += LONGEST + 1
     assert remembered.of("x", ask) == 4, "too old to be given"
+
+
+def test_an_answer_holds_longer_while_what_it_is_made_of_is_the_same() -> None:
+    """Nobody waits for another then, however old it is; where loads have ended since it is as old as any."""
+    now, asked = [0.0], []
+    remembered: Remembered[int] = Remembered(lambda: now[0])
+
+    def ask() -> int:
+        asked.append(now[0])
+        return len(asked)
+
+    assert remembered.of("x", ask, "first") == 1
+    now[0] = LONGEST - 1
+    assert (remembered.of("x", ask, "first"), len(asked)) == (1, 1)
+    assert remembered.of("x", ask, "second") == 1, "the old one, while it is asked for anew"
+    wait_until(lambda: remembered.of("x", ask, "second") == 2)
+    now[0] += LONGEST + 1
+    assert remembered.of("x", ask, "second") == 2, "the old one, while it is asked for anew"
+    wait_until(lambda: remembered.of("x", ask, "second") == 3)
+    now[0] += LONGEST + 1
+    assert remembered.of("x", ask, "third") == 4, "too old to be given"

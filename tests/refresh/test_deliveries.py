@@ -296,6 +296,23 @@ def test_types_that_come_and_are_not_mapped_are_named_and_what_the_model_would_m
     )
 
 
+def test_what_is_nobodys_is_passed_over_by_name(site: Site) -> None:
+    """It costs no type; whoever thought that it is read sees that it is not."""
+    whole(site)
+    for name in ("clinic.db", "read me.txt", *(f"picture-{number:02}.png" for number in range(19))):
+        (site.folder / name).write_bytes(b"\x00\x01")
+    (site.folder / "settings.json").write_text('{"theme": "dark"}')
+    (site.folder / "Observation.ndjson.sha256").write_text("0" * 64)
+    report = site.night()
+    assert report.status == "completed"
+    (passed,) = [
+        note
+        for note in report.notes
+        if note.startswith("passed over, for they hold no FHIR: clinic.db, picture-00.png")
+    ]
+    assert passed.endswith("picture-18.png and 2 more")
+
+
 def test_utf16_is_refused_by_name_and_costs_its_type(site: Site) -> None:
     whole(site)
     (site.folder / "Observation.ndjson").write_text(lines(height(1)), encoding="utf-16")

@@ -126,7 +126,7 @@ def figures(refresh: Refresh, load: str) -> dict[str, dict[str, Any]]:
     return {name: {each: getattr(counts, each) for each in (*READ, *CHANGES)} for name, counts in found.items()}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_any_number_of_slices_in_any_order_gives_what_one_process_gives(
     make_refresh: Callable[..., Refresh], tmp_path: Path, seed: int
 ) -> None:

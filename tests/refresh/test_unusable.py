@@ -69,6 +69,8 @@ CASES: dict[Reason, str] = {
     Reason.NOT_A_FACT: line(weight(26, extension=[{"url": "https://v.example/negationInd", "valueBoolean": True}])),
     Reason.SERVER_MESSAGE: line(weight(26, resourceType="OperationOutcome")),
 }
+QUICK = {Reason.INVALID_JSON, Reason.TRUNCATED_FILE, Reason.NOT_A_RESOURCE, Reason.BAD_CODE, Reason.NOT_A_FACT}
+"""One of each kind of outcome; `make check` takes all."""
 NO_ID = frozenset({Reason.NOT_A_RESOURCE, Reason.MISSING_ID})
 """Nobody can tell which resource it is."""
 LANDED_NEVER = {Reason.FILE_TOO_LARGE, Reason.OTHER_ENCODING}
@@ -109,7 +111,9 @@ def test_every_reason_is_proven_here() -> None:
     assert {*CASES, *ELSEWHERE} == set(Reason)
 
 
-@pytest.mark.parametrize("reason", CASES)
+@pytest.mark.parametrize(
+    "reason", [pytest.param(each, marks=() if each in QUICK else pytest.mark.slow) for each in CASES]
+)
 def test_a_correction_that_cannot_be_used_withdraws_what_stood_and_heals(
     make_refresh: Make, tmp_path: Path, reason: Reason
 ) -> None:
