@@ -137,12 +137,13 @@ class Mapper:
         Where they stand first, as they nearly always do, without decoding; a line of no such resource has that of no record.
         """
         name = resource_type.encode()
-        match = re.compile(_IDENTIFIED % name).match
-        idents = [found[1] if (found := match(line)) else _identified(resource_type, line) for line in lines]
-        refs = self._pseudonyms.all_refs(name + b"/")(idents)
-        if all(idents):
-            return [ref + WHOLE for ref in refs]
-        return [ref + WHOLE if ident else _NO_ID for ident, ref in zip(idents, refs, strict=True)]
+        ref, match = self._pseudonyms.refs(name + b"/"), re.compile(_IDENTIFIED % name).match
+
+        def sought(line: bytes) -> bytes:
+            ident = _identified(resource_type, line)
+            return ref(ident) + WHOLE if ident else _NO_ID
+
+        return [ref(found[1]) + WHOLE if (found := match(line)) else sought(line) for line in lines]
 
     def slices_of(self, resource_type: str, lines: Iterable[bytes], slices: int) -> list[int]:
         """Which of so many slices, from 1, lines of one type fall to, by their id: all versions of a resource to the same.
