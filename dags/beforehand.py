@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
 
+from schemas.outcomes import MAPPED_TYPES
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 FILES = ("dags.site_dag", "dags.freshness_dag")
 TASKS = (
-    "fhir.resources.R4B.patient",
+    "httpcore2",
     "mainstem.config.collecting",
     "mainstem.config.settings",
     "mainstem.refresh",
@@ -26,8 +28,26 @@ TASKS = (
     "mainstem.state.site_status",
     "transforms.fhir.conformance",
 )
+PARTS = (
+    "address",
+    "annotation",
+    "codeableconcept",
+    "coding",
+    "contactpoint",
+    "dosage",
+    "extension",
+    "humanname",
+    "identifier",
+    "meta",
+    "narrative",
+    "period",
+    "quantity",
+    "reference",
+    "timing",
+)
+"""Of resources, as FHIR's judge has them: it imports a part, as a type, when a resource first has it, 3 ms each in each task that checks a sample."""
 ROOTS = ("connectors", "mainstem", "schemas", "transforms")
-ROOMS = ("mainstem.check", "transforms.derive", "transforms.quality", "transforms.resources")
+ROOMS = ("connectors.vendors", "mainstem.check", "transforms.derive", "transforms.quality", "transforms.resources")
 """Their files are found by name, when a task comes to them."""
 
 
@@ -38,6 +58,7 @@ def on_starting(component: object) -> None:
         stand_ready(FILES)
         if _does_tasks():
             stand_ready(of_tasks())
+            watch_none()
 
 
 def stand_ready(names: Iterable[str]) -> None:
@@ -49,6 +70,14 @@ def stand_ready(names: Iterable[str]) -> None:
     draw_one()
     for model in _ours(BaseModel):
         model.model_rebuild()
+
+
+def watch_none() -> None:
+    """Makes and ends what watches over a task and talks to Airflow's API: its first in a process reads all authorities of TLS, 50 ms."""
+    import airflow.sdk.execution_time.supervisor  # noqa: F401 - each worker would
+    from airflow.sdk.api.client import Client
+
+    Client(base_url="http://127.0.0.1/", token="").close()
 
 
 def draw_one() -> None:
@@ -72,6 +101,7 @@ def _ours(base: "type[BaseModel]") -> Iterator["type[BaseModel]"]:
 def of_tasks() -> Iterator[str]:
     """What tasks import, by the way that data takes: 35 MiB, and a second and a half for each task that did it by itself."""
     yield from TASKS
+    yield from (f"fhir.resources.R4B.{name.lower()}" for name in (*PARTS, *sorted(MAPPED_TYPES)))
     for room in ROOMS:
         yield room
         yield from (found.name for found in walk_packages(import_module(room).__path__, f"{room}."))

@@ -66,6 +66,8 @@ DEFAULTS: dict[str, Any] = {
 }
 P = ParamSpec("P")
 R = TypeVar("R")
+NAMES = "{{ names | default('') }}"
+"""Of a mapped task, in the pages. Airflow draws it before the task knows them too: what is not there yet is no error."""
 MAPPED = {"read", "mapped", "records"}
 UNMOVED = "not moved by this task; see `mainstem status`"
 """Said of a watermark that cannot be asked for."""
@@ -163,12 +165,12 @@ def _tasks(file: Declared, dag_id: str) -> None:
             planned = steps.plan(refresh, mode=params["mode"], types=params["types"], since=_since())
         return str(planned.load)
 
-    @step(map_index_template="{{ names }}", max_active_tis_per_dagrun=pulls)
+    @step(map_index_template=NAMES, max_active_tis_per_dagrun=pulls)
     def pull(load: str, part: int) -> int:
         with _context(file) as (refresh, steps):
             return _pull(refresh, steps, load, _left(refresh, load, steps.planned(refresh, load).units_of(part, pulls)))
 
-    @step(map_index_template="{{ names }}", max_active_tis_per_dagrun=mappers)
+    @step(map_index_template=NAMES, max_active_tis_per_dagrun=mappers)
     def map_types(load: str, part: int) -> dict[str, int]:
         with _context(file) as (refresh, steps):
             if not (types := _left(refresh, load, steps.planned(refresh, load).types_of(part, mappers))):
@@ -210,7 +212,7 @@ def _tasks(file: Declared, dag_id: str) -> None:
 def _divided(file: Declared, load: Any, workers: int) -> list[Any]:
     """The tasks that map slices of large types; none where one process maps a type."""
 
-    @step(map_index_template="{{ names }}", max_active_tis_per_dagrun=workers)
+    @step(map_index_template=NAMES, max_active_tis_per_dagrun=workers)
     def map_divided(load: str, part: int) -> dict[str, int]:
         with _context(file) as (refresh, steps):
             if not _left(refresh, load, [f"part {part + 1} of {workers}"]):

@@ -60,6 +60,20 @@ def test_every_setting_of_airflow_that_is_named_is_one_of_its_own() -> None:
     assert named - known == set()
 
 
+def test_what_the_page_on_nights_says_of_the_image_is_how_the_image_is_set() -> None:
+    """A scheduler, too, that looks at few runs in a round: at all that are at work is most of what it does."""
+    page = (
+        (REPOSITORY / "docs/how-to/night.md")
+        .read_text()
+        .partition("Our image sets these")[2]
+        .partition("The first:")[0]
+    )
+    image = (REPOSITORY / "docker/Dockerfile").read_text()
+    said = dict(re.findall(r"^    (AIRFLOW__\w+)=(\S+)$", page, re.MULTILINE))
+    assert said.items() <= dict(re.findall(r"(AIRFLOW__\w+)=(\S+)", image)).items()
+    assert int(said["AIRFLOW__SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE"]) < 20  # Airflow's own
+
+
 def images() -> list[str]:
     """What is pulled from a registry: FROM of the Dockerfiles, with their arguments filled in, and `image:` of the compose file."""
     found = [service["image"] for service in COMPOSE["services"].values() if service["image"] != "mainstem"]

@@ -41,7 +41,6 @@ __all__ = [
     "DEFAULT_TYPES",
     "LENDING_TYPES",
     "MAPPED_TYPES",
-    "OCDM_VERSION",
     "OPTIONAL_TYPES",
     "RECORD_TYPES",
     "REFERRED_TYPES",
@@ -83,8 +82,6 @@ __all__ = [
     "record_type_of",
     "referred_types",
 ]
-
-OCDM_VERSION = "0.1"
 
 AnyRecord = Annotated[
     Person

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 NOT_YOURS = "There is no such site of yours."
+NO_SITE = f"{NOT_YOURS} Those that are yours stand under Sites."
+"""The same to whoever may see none of it, and of one that there is not."""
 """What is said of a site that somebody does not see, whether there is one or not; `mainstem report` knows the pages by it."""
 
 

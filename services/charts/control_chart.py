@@ -1,23 +1,24 @@
 """A control chart as a Vega-Lite specification: shares with their limits above, whom they stand on as bars below."""
 
 from calendar import timegm
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from math import ceil, floor, log10
 from typing import Any
 
-import altair as alt
-
-from services.charts.look import BAND, BAR, COLOURS, GRID, GUIDE, INK, QUIET, SHAPES, Sign, finished
+from services.charts.look import BAND, BAR, COLOURED, GRID, GUIDE, INK, QUIET, SHAPED, Sign, finished
+from services.charts.vega import AT_THE_RIGHT, Words, chosen, layer, layered, name, named, quantity, rows, text
 
 POINTS, BARS = "points", "bars"
-"""Data that several layers share stand once, under a name: altair copies what it is given, again and again."""
+"""Data that several layers share stand once, under a name."""
 AXIS = 46
 """Pixels left of both panels, so that their time axes stand in line."""
+APART = {"x": "independent", "y": "independent", "color": "independent", "shape": "independent"}
 HEIGHT, LINE = 300, 14
 """Pixels of the upper panel, and of a line of text beside it."""
+NEAR = 0.07
+"""Part of the width that a letter needs on a phone, where a panel has 200 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,179 +109,217 @@ class ControlChart:
     flagpoles: tuple[Flagpole, ...] = ()
 
 
-@lru_cache(512)
 def specification(chart: ControlChart, *, width: int = 820, compact: bool = False) -> dict[str, Any]:
     """The chart with its data, as Vega-Lite; to be read only. `compact` for one of many."""
-    top = _shares(chart, compact).properties(width=width, height=HEIGHT // 2 if compact else HEIGHT)
-    bottom = _denominators(chart, compact).properties(width=width, height=26 if compact else 64)
-    spacing = 8 if compact else 14
-    whole = alt.vconcat(top, bottom, spacing=spacing, background="white", padding=4, description=chart.description)
-    whole = whole.resolve_scale(x="independent", y="independent", color="independent", shape="independent")
-    drawn, rows = finished(whole), [_value(mark) for mark in chart.marks]
-    drawn.setdefault("datasets", {}).update(
-        {
-            POINTS: [row for row in rows if row["measured"]],
-            BARS: [row for row in rows if row["seen"]],
-        }
-    )
-    return drawn
+    top = layered(_shares(chart, compact), width, HEIGHT // 2 if compact else HEIGHT)
+    bottom = layered(_denominators(chart, compact), width, 26 if compact else 64)
+    bottom |= {"data": named(BARS), "transform": [{"calculate": "0", "as": "zero"}]}
+    values = [_value(mark) for mark in chart.marks]
+    shared = {POINTS: [each for each in values if each["measured"]], BARS: [each for each in values if each["seen"]]}
+    panels = {"vconcat": [top, bottom], "spacing": 8 if compact else 14, "resolve": {"scale": APART}}
+    return finished(panels, shared, padding=4, description=chart.description)
 
 
-def _shares(chart: ControlChart, compact: bool) -> Any:
+def _shares(chart: ControlChart, compact: bool) -> list[Words]:
     """Band and limits behind, centre line, the line through the points, the points, the numbers of their notes."""
-    values = [_value(mark) for mark in chart.marks if mark.measured]
-    base = alt.Chart(alt.NamedData(POINTS))
-    x = alt.X("middle:Q", scale=_time_scale(chart), axis=alt.Axis(labels=False, ticks=False, domain=False), title=None)
-    y = alt.Y(
-        "share:Q",
-        scale=alt.Scale(domain=[chart.axis.lowest, chart.axis.highest]),
-        axis=_share_axis(chart.axis, compact),
-        title=None,
-    )
-    layers: list[Any] = []
+    unlabelled = {"labels": False, "ticks": False, "domain": False}
+    x = quantity("middle", scale=_time_scale(chart), axis=unlabelled, title=None)
+    scale = {"domain": [chart.axis.lowest, chart.axis.highest]}
+    y = quantity("share", scale=scale, axis=_share_axis(chart.axis, compact), title=None)
+    layers: list[Words] = []
     if chart.centre is not None:
-        layers += [*_limits(chart, base, x, compact), _centre(base, x), *_line_names(chart, values, compact)]
+        layers += [*_limits(chart, x, compact), _centre(x), *_line_names(chart, compact)]
     layers += [*_target(chart), *_flagpoles(chart, x)]
-    layers.append(base.mark_line(color=INK, strokeWidth=1.1, opacity=0.55).encode(x=x, y=y))
-    layers.append(_points(base, chart, compact).encode(x=x, y=y))
-    if not compact:
-        numbered = base.transform_filter("datum.number !== ''").mark_text(dy=-16, fontSize=13, fontWeight="bold")
-        layers.append(numbered.encode(x=x, y=y, text="number:N", color=alt.Color("sign:N", scale=COLOURS, legend=None)))
-    return alt.layer(*layers)
+    layers.append(layer(named(POINTS), "line", {"color": INK, "strokeWidth": 1.1, "opacity": 0.55}, x=x, y=y))
+    layers.append(_points(chart, compact, x, y))
+    return layers if compact else [*layers, *_numbers(chart, x, y)]
 
 
-def _share_axis(axis: Axis, compact: bool) -> alt.Axis:
-    return alt.Axis(
-        format=axis.format,
-        values=axis.ticks(compact),
-        minExtent=AXIS,
-        maxExtent=AXIS,
-        domain=False,
-        ticks=False,
-        grid=True,
-        gridColor=GRID,
-    )
+def _numbers(chart: ControlChart, x: Words, y: Words) -> Iterator[Words]:
+    """Of the notes, above their points; higher where one would be written over another."""
+    numbered = [mark for mark in chart.marks if mark.number and mark.measured]
+    low, high = _time_scale(chart)["domain"]
+    pixels = HEIGHT / (chart.axis.highest - chart.axis.lowest)
+    values = list(map(_value, numbered))
+    at = levels([((each["middle"] - low) / (high - low), each["share"] * pixels) for each in values])
+    for level in range(max(at, default=0) + 1):
+        bold = {"dy": -16 - LINE * level, "fontSize": 13, "fontWeight": "bold"}
+        here = [each["middle"] for each, its in zip(values, at, strict=True) if its == level]
+        where = "datum.number !== ''" if max(at, default=0) == 0 else f"indexof({here}, datum.middle) >= 0"
+        yield text(named(POINTS), "number", bold, where, x=x, y=y, color=COLOURED)
 
 
-def _limits(chart: ControlChart, base: Any, x: alt.X, compact: bool) -> list[Any]:
+def _share_axis(axis: Axis, compact: bool) -> Words:
+    return {
+        "format": axis.format,
+        "values": axis.ticks(compact),
+        "minExtent": AXIS,
+        "maxExtent": AXIS,
+        "domain": False,
+        "ticks": False,
+        "grid": True,
+        "gridColor": GRID,
+    }
+
+
+def _limits(chart: ControlChart, x: Words, compact: bool) -> list[Words]:
     """The band between the limits, and its edges."""
-    limited = base.transform_filter("datum.lower !== null")
-    y = alt.Y("lower:Q", axis=_share_axis(chart.axis, compact), title=None)
-    dashed = limited.mark_line(interpolate="step", color=GUIDE, strokeWidth=1, strokeDash=[3, 3])
+    data, where, detail = named(POINTS), "datum.lower !== null", name("phase")
+    y = quantity("lower", axis=_share_axis(chart.axis, compact), title=None)
+    band = {"interpolate": "step", "color": BAND}
+    dashed = {"interpolate": "step", "color": GUIDE, "strokeWidth": 1, "strokeDash": [3, 3]}
     return [
-        limited.mark_area(interpolate="step", color=BAND).encode(x=x, y=y, y2="upper:Q", detail="phase:N"),
-        *(dashed.encode(x=x, y=f"{bound}:Q", detail="phase:N") for bound in ("lower", "upper")),
+        layer(data, "area", band, where, x=x, y=y, y2={"field": "upper"}, detail=detail),
+        *(layer(data, "line", dashed, where, x=x, y=quantity(bound), detail=detail) for bound in ("lower", "upper")),
     ]
 
 
-def _centre(base: Any, x: alt.X) -> Any:
+def _centre(x: Words) -> Words:
     """A stretch a phase."""
-    line = base.transform_filter("datum.centre !== null").mark_line(color=QUIET, strokeWidth=1.4, interpolate="step")
-    return line.encode(x=x, y="centre:Q", detail="phase:N")
+    look = {"color": QUIET, "strokeWidth": 1.4, "interpolate": "step"}
+    return layer(named(POINTS), "line", look, "datum.centre !== null", x=x, y=quantity("centre"), detail=name("phase"))
 
 
-def _target(chart: ControlChart) -> list[Any]:
+def _target(chart: ControlChart) -> list[Words]:
     """What is wanted, beside the lines that show what is."""
     if chart.target is None:
         return []
-    wanted = alt.Chart(alt.InlineData(values=[{"target": chart.target, "text": chart.labels.target}]))
-    named = wanted.mark_text(align="left", baseline="bottom", dx=4, dy=-2, fontSize=11, color=INK)
+    wanted, y = rows({"target": chart.target, "text": chart.labels.target}), quantity("target")
+    look = {"align": "left", "baseline": "bottom", "dx": 4, "dy": -2, "fontSize": 11, "color": INK}
     return [
-        wanted.mark_rule(color=INK, strokeDash=[8, 4]).encode(y="target:Q"),
-        named.encode(x=alt.value(0), y="target:Q", text="text:N"),
+        layer(wanted, "rule", {"color": INK, "strokeDash": [8, 4]}, y=y),
+        text(wanted, "text", look, x={"value": 0}, y=y),
     ]
 
 
-def _flagpoles(chart: ControlChart, x: alt.X) -> list[Any]:
+def _flagpoles(chart: ControlChart, x: Words) -> list[Words]:
+    """Each with its letter beside it; a letter that would be written over another one stands a line below it."""
     if not chart.flagpoles:
         return []
-    values = [{"middle": _instant(each.at), "letter": each.letter} for each in chart.flagpoles]
-    poles = alt.Chart(alt.InlineData(values=values))
-    letters = poles.mark_text(baseline="top", align="left", dx=3, fontSize=12, fontWeight="bold", color=INK)
+    poles = [
+        {"middle": _instant(each.at), "letter": each.letter} for each in sorted(chart.flagpoles, key=lambda e: e.at)
+    ]
+    low, high = _time_scale(chart)["domain"]
+    at = levels([((pole["middle"] - low) / (high - low), 0.0) for pole in poles])
+    look = {"baseline": "top", "align": "left", "dx": 3, "fontSize": 12, "fontWeight": "bold", "color": INK}
     return [
-        poles.mark_rule(color=INK, strokeWidth=1, strokeDash=[1, 3]).encode(x=x),
-        letters.encode(x=x, y=alt.value(0), text="letter:N"),
+        layer(rows(*poles), "rule", {"color": INK, "strokeWidth": 1, "strokeDash": [1, 3]}, x=x),
+        *(
+            text(
+                rows(*(pole for pole, its in zip(poles, at, strict=True) if its == level)),
+                "letter",
+                look,
+                x=x,
+                y={"value": LINE * level},
+            )
+            for level in range(max(at) + 1)
+        ),
     ]
 
 
-def _line_names(chart: ControlChart, values: list[dict[str, Any]], compact: bool) -> list[Any]:
+def levels(places: Sequence[tuple[float, float]]) -> list[int]:
+    """On which line each text stands so that none is written over another: the first with room. Places in the order of their x, as a
+    part of the width; y in pixels, upwards or downwards as the lines go."""
+    taken: list[tuple[float, float]] = []
+    found = []
+    for x, y in places:
+        level = next(
+            level
+            for level in range(len(taken) + 1)
+            if all(x - other >= NEAR or abs(y + LINE * level - height) >= LINE for other, height in taken)
+        )
+        taken.append((x, y + LINE * level))
+        found.append(level)
+    return found
+
+
+def _line_names(chart: ControlChart, compact: bool) -> list[Words]:
     """Names of the lines, at their right end; those of limits make room for that of the centre."""
     names = [(chart.labels.centre, chart.centre, INK, 0.0)]
-    last = next((value for value in reversed(values) if value["lower"] is not None), None)
+    last = next((mark for mark in reversed(chart.marks) if mark.measured and mark.lower is not None), None)
     if last and not compact and chart.centre is not None:
         pixels = HEIGHT / (chart.axis.highest - chart.axis.lowest)
-        for name, bound, away in ((chart.labels.upper, "upper", -1), (chart.labels.lower, "lower", 1)):
-            room = max(0.0, LINE - abs(last[bound] - chart.centre) * pixels)
-            names.append((name, last[bound], QUIET, away * room))
+        for said, bound, away in ((chart.labels.upper, last.upper, -1), (chart.labels.lower, last.lower, 1)):
+            if bound is not None:
+                room = max(0.0, LINE - abs(bound - chart.centre) * pixels)
+                names.append((said, bound, QUIET, away * room))
     return [
-        alt.Chart(alt.InlineData(values=[{"at": at, "text": text}]))
-        .mark_text(align="left", dx=6, dy=dy, fontSize=12, color=colour)
-        .encode(x=alt.value("width"), y="at:Q", text="text:N")
-        for text, at, colour, dy in names
+        text(
+            rows({"at": at, "text": said}),
+            "text",
+            {"align": "left", "dx": 6, "dy": dy, "fontSize": 12, "color": colour},
+            x=AT_THE_RIGHT,
+            y=quantity("at"),
+        )
+        for said, at, colour, dy in names
     ]
 
 
-def _points(base: Any, chart: ControlChart, compact: bool) -> Any:
+def _points(chart: ControlChart, compact: bool, x: Words, y: Words) -> Words:
     labels = chart.labels
-    sizes = (26, 48) if compact else (48, 92)
-    colour = alt.Color("sign:N", scale=COLOURS, legend=None)
-    return base.mark_point(strokeWidth=1.6, opacity=1).encode(
-        color=colour,
-        shape=alt.Shape("sign:N", scale=SHAPES, legend=None),
-        fill=alt.condition("datum.hollow", alt.value("white"), colour),
-        size=alt.condition("datum.sign === 'none'", alt.value(sizes[0]), alt.value(sizes[1])),
+    small, large = (26, 48) if compact else (48, 92)
+    return layer(
+        named(POINTS),
+        "point",
+        {"strokeWidth": 1.6, "opacity": 1},
+        x=x,
+        y=y,
+        color=COLOURED,
+        shape=SHAPED,
+        fill=chosen("datum.hollow", "white", COLOURED),
+        size=chosen("datum.sign === 'none'", small, {"value": large}),
         tooltip=[
-            alt.Tooltip("period:N", title=labels.period),
-            alt.Tooltip("share:Q", title=labels.share, format=chart.axis.format),
-            alt.Tooltip("met:Q", title=labels.met),
-            alt.Tooltip("measured:Q", title=labels.measured),
-            alt.Tooltip("unmeasured:Q", title=labels.unmeasured),
+            name("period", title=labels.period),
+            quantity("share", title=labels.share, format=chart.axis.format),
+            quantity("met", title=labels.met),
+            quantity("measured", title=labels.measured),
+            quantity("unmeasured", title=labels.unmeasured),
         ],
     )
 
 
-def _denominators(chart: ControlChart, compact: bool) -> Any:
+def _denominators(chart: ControlChart, compact: bool) -> list[Words]:
     """Bars: measured filled, seen without a measurement hollow on top."""
-    base = alt.Chart(alt.NamedData(BARS))
     most = max((mark.seen for mark in chart.marks), default=0) or 1
-    axis = alt.Axis(values=[0, most], minExtent=AXIS, maxExtent=AXIS, domain=False, ticks=False, format="d")
+    axis = {"values": [0, most], "minExtent": AXIS, "maxExtent": AXIS, "domain": False, "ticks": False, "format": "d"}
     tooltip = [
-        alt.Tooltip("period:N", title=chart.labels.period),
-        alt.Tooltip("measured:Q", title=chart.labels.measured),
-        alt.Tooltip("unmeasured:Q", title=chart.labels.unmeasured),
+        name("period", title=chart.labels.period),
+        quantity("measured", title=chart.labels.measured),
+        quantity("unmeasured", title=chart.labels.unmeasured),
     ]
-    x = alt.X("from:Q", scale=_time_scale(chart), axis=_time_axis(chart, compact), title=None)
+    x = quantity("from", scale=_time_scale(chart), axis=_time_axis(chart, compact), title=None)
 
-    def stacked(bars: Any, low: str, high: str) -> Any:
-        y = alt.Y(f"{low}:Q", scale=alt.Scale(domain=[0, most]), axis=axis, title=None)
-        return bars.encode(x=x, x2="to:Q", y=y, y2=f"{high}:Q", tooltip=tooltip)
+    def stacked(low: str, high: str, look: Words, where: str = "") -> Words:
+        y = quantity(low, scale={"domain": [0, most]}, axis=axis, title=None)
+        wide = {"x": x, "x2": {"field": "to"}, "y": y, "y2": {"field": high}}
+        return layer(None, "rect", look, where, **wide, tooltip=tooltip)
 
-    unmeasured = base.mark_rect(fill="white", stroke=BAR, strokeWidth=1)
-    return alt.layer(
-        stacked(base.mark_rect(color=BAR), "zero", "measured"),
-        stacked(unmeasured, "measured", "seen").transform_filter("datum.unmeasured > 0"),
-    ).transform_calculate(zero="0")
+    unmeasured = {"fill": "white", "stroke": BAR, "strokeWidth": 1}
+    return [
+        stacked("zero", "measured", {"color": BAR}),
+        stacked("measured", "seen", unmeasured, "datum.unmeasured > 0"),
+    ]
 
 
-def _time_axis(chart: ControlChart, compact: bool) -> alt.Axis:
+def _time_axis(chart: ControlChart, compact: bool) -> Words:
     """Ticks at the quarters with the year at January; the years alone where there is little room."""
     months = "utcFormat(datum.value, '%b')"
     years = f"utcmonth(datum.value) == 0 ? [{months}, utcFormat(datum.value, '%Y')] : {months}"
     ticked = (1,) if compact else (1, 4, 7, 10)
-    return alt.Axis(
-        values=[_instant(mark.start) for mark in chart.marks if mark.start.month in ticked],
-        labelExpr="utcFormat(datum.value, '%Y')" if compact else years,
-        labelAlign="left" if compact else "center",
-        labelOverlap=True,
-        tickColor=GUIDE,
-        domainColor=GUIDE,
-    )
+    return {
+        "values": [_instant(mark.start) for mark in chart.marks if mark.start.month in ticked],
+        "labelExpr": "utcFormat(datum.value, '%Y')" if compact else years,
+        "labelAlign": "left" if compact else "center",
+        "labelOverlap": True,
+        "tickColor": GUIDE,
+        "domainColor": GUIDE,
+    }
 
 
-def _time_scale(chart: ControlChart) -> alt.Scale:
+def _time_scale(chart: ControlChart) -> Words:
     """From the first mark to the end of the last, the same in both panels, in milliseconds since 1970."""
     start, end = chart.marks[0].start, chart.marks[-1].end + timedelta(days=1)
-    return alt.Scale(zero=False, domain=[_instant(start), _instant(end)], nice=False)
+    return {"zero": False, "domain": [_instant(start), _instant(end)], "nice": False}
 
 
 def _instant(day: date) -> int:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from services.charts.funnel import Flag, Funnel, Place
-from services.charts.look import COLOURS, GRID, GUIDE, INK, QUIET, SHAPES, Sign, finished
+from services.charts.look import COLOURED, GRID, GUIDE, INK, QUIET, SHAPED, Sign, finished
+from services.charts.vega import Words, layer, layered, name, named, quantity, text
+
+SITES = "sites"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,42 +26,44 @@ class FunnelChart:
 
 def specification(chart: FunnelChart, *, width: int = 720, height: int = 400) -> dict[str, Any]:
     """The chart with its data, as Vega-Lite."""
-    rows = sorted(
-        (_row(place, chart) for place in chart.funnel.places if place.value is not None), key=lambda r: r["size"]
+    places = [_row(place, chart) for place in chart.funnel.places if place.value is not None]
+    title = _size_title(chart)
+    x = quantity("size", scale={"zero": True}, axis={"tickColor": GUIDE, "domainColor": GUIDE}, title=title)
+    drawn = layered(
+        [*_lines(x), *_sites(chart, x)], width, height, title=chart.title, description=chart.description, padding=4
     )
-    base = alt.Chart(alt.InlineData(values=rows))
-    x = alt.X(
-        "size:Q",
-        scale=alt.Scale(zero=True),
-        axis=alt.Axis(tickColor=GUIDE, domainColor=GUIDE),
-        title=_size_title(chart),
-    )
-    axis = alt.Axis(format=".2f" if chart.funnel.model else ".0%", grid=True, gridColor=GRID, domain=False, ticks=False)
-    y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=axis, title=None)
+    return finished(drawn, {SITES: sorted(places, key=lambda place: place["size"])})
+
+
+def _lines(x: Words) -> list[Words]:
+    """The limits at two and three standard errors, and the average."""
     limits = [
-        base.mark_line(color=GUIDE, strokeWidth=1, strokeDash=dash).encode(x=x, y=f"{bound}{sigmas}:Q")
-        for sigmas, dash in ((2, [2, 4]), (3, [6, 3]))
+        layer(named(SITES), "line", {"color": GUIDE, "strokeWidth": 1, "strokeDash": dash}, x=x, y=quantity(bound + at))
+        for at, dash in (("2", [2, 4]), ("3", [6, 3]))
         for bound in ("lower", "upper")
     ]
-    centre = base.mark_line(color=QUIET, strokeWidth=1.4).encode(x=x, y="centre:Q")
-    flagged = base.transform_filter("datum.sign !== 'none' || datum.own")
-    ringed = base.transform_filter("datum.own").mark_point(
-        filled=False, opacity=1, size=190, color=INK, strokeWidth=1.4
-    )
-    names = flagged.mark_text(align="left", dx=8, fontSize=12, color=INK).encode(x=x, y=y, text="site:N")
-    points = base.mark_point(filled=True, opacity=1, size=70).encode(x=x, y=y, **_marked())
-    layered = alt.layer(*limits, centre, points, ringed.encode(x=x, y=y), names).properties(
-        width=width, height=height, title=chart.title, description=chart.description, background="white", padding=4
-    )
-    return finished(layered)
+    return [*limits, layer(named(SITES), "line", {"color": QUIET, "strokeWidth": 1.4}, x=x, y=quantity("centre"))]
 
 
-def _marked() -> dict[str, Any]:
-    return {
-        "color": alt.Color("sign:N", scale=COLOURS, legend=None),
-        "shape": alt.Shape("sign:N", scale=SHAPES, legend=None),
-        "tooltip": [alt.Tooltip("site:N"), alt.Tooltip("value:Q"), alt.Tooltip("size:Q"), alt.Tooltip("flag:N")],
-    }
+def _sites(chart: FunnelChart, x: Words) -> list[Words]:
+    """Points, a ring around the own one, names of those that stand out."""
+    number = ".2f" if chart.funnel.model else ".0%"
+    axis = {"format": number, "grid": True, "gridColor": GRID, "domain": False, "ticks": False}
+    data, y = named(SITES), quantity("value", scale={"zero": False}, axis=axis, title=None)
+    ring = {"filled": False, "opacity": 1, "size": 190, "color": INK, "strokeWidth": 1.4}
+    beside = {"align": "left", "dx": 8, "fontSize": 12, "color": INK}
+    return [
+        layer(data, "point", {"filled": True, "opacity": 1, "size": 70}, x=x, y=y, **MARKED),
+        layer(data, "point", ring, "datum.own", x=x, y=y),
+        text(data, "site", beside, "datum.sign !== 'none' || datum.own", x=x, y=y),
+    ]
+
+
+MARKED: Words = {
+    "color": COLOURED,
+    "shape": SHAPED,
+    "tooltip": [name("site"), quantity("value"), quantity("size"), name("flag")],
+}
 
 
 def _size_title(chart: FunnelChart) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
 
-import altair as alt
-
 from services.charts.look import BETTER, GUIDE, QUIET, finished
+from services.charts.vega import AT_THE_RIGHT, Words, layer, layered, quantity, rows, text
+
+AXIS: Words = {"tickCount": 4, "grid": False, "domain": False, "ticks": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +26,24 @@ class GrowthChart:
 
 def growth(chart: GrowthChart, *, width: int = 330, height: int = 190) -> dict[str, Any]:
     """The chart with its data, as Vega-Lite. The middle curve is drawn through, the others dashed; each is named at its end."""
-    x = alt.X("age:Q", scale=alt.Scale(domain=list(chart.ages), zero=False, nice=False), axis=_ages(chart), title=None)
-    y = alt.Y("value:Q", scale=alt.Scale(domain=_values(chart), zero=False, nice=False), axis=_axis(), title=None)
-    layers: list[Any] = []
+    x = quantity("age", scale=_scale(chart.ages), axis=_ages(chart), title=None)
+    y = quantity("value", scale=_scale(_values(chart)), axis=AXIS, title=None)
+    layers: list[Words] = []
     for which, curve in chart.curves.items():
-        line = alt.Chart(alt.InlineData(values=[{"age": age, "value": value} for age, value in curve]))
-        dash = [1, 0] if which == 50 else [3, 3]
-        layers.append(
-            line.mark_line(color=GUIDE, strokeWidth=1 if which == 50 else 0.7, strokeDash=dash).encode(x=x, y=y)
-        )
-        end = alt.Chart(alt.InlineData(values=[{"value": curve[-1][1], "name": str(which)}]))
-        named = end.mark_text(align="left", dx=5, color=QUIET, fontSize=11)
-        layers.append(named.encode(x=alt.value("width"), y=y, text="name:N"))
-    seen = alt.Chart(alt.InlineData(values=[{"age": age, "value": value} for age, value in chart.points]))
-    layers.append(seen.mark_line(color=BETTER, strokeWidth=1.3).encode(x=x, y=y))
-    layers.append(seen.mark_point(color=BETTER, filled=True, opacity=1, size=26).encode(x=x, y=y))
-    drawn = alt.layer(*layers).properties(width=width, height=height, background="white", description=chart.description)
-    return finished(drawn)
+        line = rows(*({"age": age, "value": value} for age, value in curve))
+        middle = which == 50
+        drawn = {"color": GUIDE, "strokeWidth": 1 if middle else 0.7, "strokeDash": [1, 0] if middle else [3, 3]}
+        layers.append(layer(line, "line", drawn, x=x, y=y))
+        end, look = rows({"value": curve[-1][1], "name": str(which)}), {"align": "left", "dx": 5, "fontSize": 11}
+        layers.append(text(end, "name", look | {"color": QUIET}, x=AT_THE_RIGHT, y=y))
+    seen = rows(*({"age": age, "value": value} for age, value in chart.points))
+    layers.append(layer(seen, "line", {"color": BETTER, "strokeWidth": 1.3}, x=x, y=y))
+    layers.append(layer(seen, "point", {"color": BETTER, "filled": True, "opacity": 1, "size": 26}, x=x, y=y))
+    return finished(layered(layers, width, height, description=chart.description))
+
+
+def _scale(around: Sequence[float]) -> Words:
+    return {"domain": list(around), "zero": False, "nice": False}
 
 
 def _values(chart: GrowthChart) -> list[float]:
@@ -50,11 +52,13 @@ def _values(chart: GrowthChart) -> list[float]:
     return [floor(min(values) / 5) * 5.0, ceil(max(values) / 5) * 5.0]
 
 
-def _ages(chart: GrowthChart) -> alt.Axis:
+def _ages(chart: GrowthChart) -> Words:
     """A tick a birthday."""
     ticks = list(range(ceil(chart.ages[0]), floor(chart.ages[1]) + 1))
-    return alt.Axis(values=ticks, labelExpr="datum.value + ' y'", tickColor=GUIDE, domainColor=GUIDE, labelOverlap=True)
-
-
-def _axis() -> alt.Axis:
-    return alt.Axis(tickCount=4, grid=False, domain=False, ticks=False)
+    return {
+        "values": ticks,
+        "labelExpr": "datum.value + ' y'",
+        "tickColor": GUIDE,
+        "domainColor": GUIDE,
+        "labelOverlap": True,
+    }

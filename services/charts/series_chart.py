@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-import altair as alt
-
-from services.charts.look import BAND, COLOURS, GRID, GUIDE, INK, QUIET, SHAPES, Sign, finished
+from services.charts.look import BAND, COLOURED, GRID, GUIDE, INK, QUIET, SHAPED, Sign, finished
 from services.charts.point import Point
+from services.charts.vega import AT_THE_RIGHT, Words, chosen, layer, layered, name, named, quantity, rows, text
+
+POINTS = "points"
+AXIS: Words = {"grid": True, "gridColor": GRID, "domain": False, "ticks": False}
 
 TICKS = 12
 """Labels on the axis below, at most."""
@@ -32,21 +34,17 @@ class SeriesChart:
 
 def specification(chart: SeriesChart, *, width: int = 820, height: int = 320) -> dict[str, Any]:
     """The chart with its data, as Vega-Lite."""
-    base = alt.Chart(alt.InlineData(values=_rows(chart)))
-    x, y = _place_axis(chart), alt.Y("value:Q", scale=alt.Scale(zero=False), axis=_value_axis(), title=None)
-    known = base.transform_filter("datum.value !== null")
-    layers = [*_lines(base, x), known.mark_line(color=INK, strokeWidth=1.1, opacity=0.55).encode(x=x, y=y)]
+    x, y = _place_axis(chart), quantity("value", scale={"zero": False}, axis=AXIS, title=None)
+    data, known = named(POINTS), "datum.value !== null"
+    through = {"color": INK, "strokeWidth": 1.1, "opacity": 0.55}
+    layers = [*_lines(x), layer(data, "line", through, known, x=x, y=y)]
     if chart.target is not None:
-        wanted = alt.Chart(alt.InlineData(values=[{"target": chart.target, "text": "target"}]))
-        layers.append(wanted.mark_rule(color=INK, strokeDash=[8, 4]).encode(y="target:Q"))
-        layers.append(
-            wanted.mark_text(align="left", dx=6, color=INK).encode(x=alt.value("width"), y="target:Q", text="text:N")
-        )
-    layers.append(known.mark_point(strokeWidth=1.6, opacity=1, filled=True).encode(x=x, y=y, **_marked()))
-    layered = alt.layer(*layers).properties(
-        width=width, height=height, title=chart.title, description=chart.description, background="white", padding=4
-    )
-    return finished(layered)
+        wanted, at = rows({"target": chart.target, "text": "target"}), quantity("target")
+        layers.append(layer(wanted, "rule", {"color": INK, "strokeDash": [8, 4]}, y=at))
+        layers.append(text(wanted, "text", {"align": "left", "dx": 6, "color": INK}, x=AT_THE_RIGHT, y=at))
+    layers.append(layer(data, "point", {"strokeWidth": 1.6, "opacity": 1, "filled": True}, known, x=x, y=y, **MARKED))
+    drawn = layered(layers, width, height, title=chart.title, description=chart.description, padding=4)
+    return finished(drawn, {POINTS: _rows(chart)})
 
 
 def _rows(chart: SeriesChart) -> list[dict[str, Any]]:
@@ -67,41 +65,36 @@ def _rows(chart: SeriesChart) -> list[dict[str, Any]]:
     ]
 
 
-def _lines(base: Any, x: alt.X) -> list[Any]:
+def _lines(x: Words) -> list[Words]:
     """The band between the limits, its edges, and the centre line, phase by phase."""
-    limited = base.transform_filter("datum.lower !== null")
-    dashed = limited.mark_line(interpolate="step", color=GUIDE, strokeWidth=1, strokeDash=[3, 3])
-    centred = base.transform_filter("datum.centre !== null").mark_line(interpolate="step", color=QUIET, strokeWidth=1.4)
-    y = alt.Y("lower:Q", scale=alt.Scale(zero=False), axis=_value_axis(), title=None)
+    data, limited, detail = named(POINTS), "datum.lower !== null", name("phase")
+    dashed = {"interpolate": "step", "color": GUIDE, "strokeWidth": 1, "strokeDash": [3, 3]}
+    centre = {"interpolate": "step", "color": QUIET, "strokeWidth": 1.4}
+    band, y = {"interpolate": "step", "color": BAND}, quantity("lower", scale={"zero": False}, axis=AXIS, title=None)
     return [
-        limited.mark_area(interpolate="step", color=BAND).encode(x=x, y=y, y2="upper:Q", detail="phase:N"),
-        *(dashed.encode(x=x, y=f"{bound}:Q", detail="phase:N") for bound in ("lower", "upper")),
-        centred.encode(x=x, y="centre:Q", detail="phase:N"),
+        layer(data, "area", band, limited, x=x, y=y, y2={"field": "upper"}, detail=detail),
+        *(layer(data, "line", dashed, limited, x=x, y=quantity(bound), detail=detail) for bound in ("lower", "upper")),
+        layer(data, "line", centre, "datum.centre !== null", x=x, y=quantity("centre"), detail=detail),
     ]
 
 
-def _marked() -> dict[str, Any]:
-    return {
-        "color": alt.Color("sign:N", scale=COLOURS, legend=None),
-        "shape": alt.Shape("sign:N", scale=SHAPES, legend=None),
-        "size": alt.condition("datum.sign === 'none'", alt.value(48), alt.value(92)),
-        "tooltip": [alt.Tooltip("label:N", title="x"), alt.Tooltip("value:Q", title="y")],
-    }
+MARKED: Words = {
+    "color": COLOURED,
+    "shape": SHAPED,
+    "size": chosen("datum.sign === 'none'", 48, {"value": 92}),
+    "tooltip": [name("label", title="x"), quantity("value", title="y")],
+}
 
 
-def _place_axis(chart: SeriesChart) -> alt.X:
+def _place_axis(chart: SeriesChart) -> Words:
     """The labels under their places, thinned out where there are many."""
     count = len(chart.points)
-    axis = alt.Axis(
-        values=list(range(0, count, max(1, ceil(count / TICKS)))),
-        labelExpr=f"{json.dumps(list(chart.labels))}[datum.value]",
-        labelOverlap=True,
-        labelLimit=90,
-        tickColor=GUIDE,
-        domainColor=GUIDE,
-    )
-    return alt.X("place:Q", scale=alt.Scale(domain=[-0.5, max(count, 1) - 0.5], nice=False), axis=axis, title=None)
-
-
-def _value_axis() -> alt.Axis:
-    return alt.Axis(grid=True, gridColor=GRID, domain=False, ticks=False)
+    axis = {
+        "values": list(range(0, count, max(1, ceil(count / TICKS)))),
+        "labelExpr": f"{json.dumps(list(chart.labels))}[datum.value]",
+        "labelOverlap": True,
+        "labelLimit": 90,
+        "tickColor": GUIDE,
+        "domainColor": GUIDE,
+    }
+    return quantity("place", scale={"domain": [-0.5, max(count, 1) - 0.5], "nice": False}, axis=axis, title=None)

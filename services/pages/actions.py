@@ -1,6 +1,7 @@
 """The one thing to do next about a measure, by rule: what is missing first, then what got worse, then what got better."""
 
 from services.charts.icons import LEAST, Assurance, Variation
+from services.charts.rebasing import Cause
 from services.measures.declared import Measure
 from services.pages.results import Note, Series
 
@@ -24,9 +25,8 @@ def next_action(series: Series, measure: Measure) -> str:
             f"Find out what changed before {worse.first:%B %Y}: look through the patients who did not reach it since then, together, "
             "and note what you try."
         )
-    if series.proposed:
-        place = series.proposed[0].label
-        return f"Keep what brought the change. If it is meant to stay, let new lines begin with {place}, so that the next change shows."
+    if improved := next((each for each in series.proposed if each.cause is Cause.IMPROVEMENT), None):
+        return f"Keep what brought the change. If it is meant to stay, let new lines begin with {improved.label}, so that the next change shows."
     if any(note.better for note in current):
         return "Keep what brought the change, and tell the network what you did: other sites want to learn it."
     if odd := next((note for note in current if note.better is None), None):

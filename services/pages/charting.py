@@ -42,7 +42,7 @@ def _axis(some: Iterable[Series], target: float | None, *, zero: bool) -> Axis:
 
 
 def figures_of(series: Series) -> str:
-    """The figures behind the series' chart as CSV, a row a period in their order; what does not exist is empty."""
+    """The figures behind the series' chart as CSV, a row a period in their order; what does not exist, or is not told, is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -51,7 +51,7 @@ def figures_of(series: Series) -> str:
     for row in series.rows:
         lines = (row.point.centre, row.point.lower, row.point.upper) if row.point else (None, None, None)
         told = "; ".join(note.text for note in series.notes if note.number in row.notes)
-        counts = (row.seen, row.measured, row.met, row.value)
+        counts = (None, None, None, None) if row.withheld else (row.seen, row.measured, row.met, row.value)
         writer.writerow([row.start, row.end, "yes" if row.complete else "no", *counts, *lines, told])
     return out.getvalue()
 

@@ -11,7 +11,7 @@ from schemas.errors import OperatorError
 from schemas.sites import SITE_PATTERN
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import NOT_YOURS, Role, Viewer
+from services.access.viewers import NO_SITE, Role, Viewer
 from services.pages.forms import told
 from services.pages.navigation import Entry
 from services.pages.parts import SHORT, Number, part_of
@@ -85,7 +85,7 @@ def routes(site: PageSite) -> APIRouter:
 
 def _own(viewer: Viewer, name: str) -> None:
     if not viewer.sees(name):
-        raise HTTPException(404, NOT_YOURS)
+        raise HTTPException(404, NO_SITE)
 
 
 def _csv(found: list[Contest]) -> str:

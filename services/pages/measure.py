@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import EVERYBODY, Viewer
+from services.access.viewers import EVERYBODY, NOT_YOURS, Viewer
 from services.charts import pictures
 from services.charts.limits import kinds
 from services.measures.compile.words import definition_of
@@ -106,7 +106,9 @@ def _strata(site: PageSite, measure: Measure) -> list[Kind]:
 
 
 def _series(results: Results, site: str) -> Series:
-    for series in (results.network, *results.sites):
-        if series.name == site and series.drawn:
-            return series
-    raise HTTPException(404, "There is nothing to draw: no such site, or nobody was seen and measured there.")
+    series = next((each for each in (results.network, *results.sites) if each.name == site), None)
+    if series is None:
+        raise HTTPException(404, f"{NOT_YOURS} Without `site` this is the network's chart.")
+    if not series.drawn:
+        raise HTTPException(404, f"There is nothing to draw: {series.headline[:1].lower()}{series.headline[1:]}")
+    return series

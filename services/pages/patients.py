@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from schemas.sites import SITE_PATTERN
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import NOT_YOURS, Role, Viewer
+from services.access.viewers import NO_SITE, Role, Viewer
 from services.pages.navigation import Entry
 from services.pages.patient_state import DISEASES
 from services.pages.population import Listed, Order, Population, population_of
@@ -82,7 +82,7 @@ def _noted(site: PageSite, viewer: Viewer, request: Request, name: str, shown: S
 def own_site(viewer: Viewer, name: str) -> None:
     """Raises the answer that there is none where its patients are not theirs to see: whether there is one is not told."""
     if not viewer.sees_persons(name):
-        raise HTTPException(404, NOT_YOURS)
+        raise HTTPException(404, NO_SITE)
 
 
 def brought_by(site: PageSite, name: str) -> SiteCompleteness | None:

@@ -34,6 +34,8 @@ class Row:
     """Numbers of the notes on signals it is part of."""
     phase: int = 0
     """Of the lines it is judged by."""
+    withheld: bool = False
+    """Of so few, or of nobody, that nothing of it is told, not even which of the two."""
 
     @property
     def seen(self) -> int:
@@ -59,6 +61,11 @@ class Row:
     def small(self) -> bool:
         """Too few to say much."""
         return self.measured < SMALL
+
+
+def withheld(row: Row) -> Row:
+    """The period without any of its figures, and without what would tell them: its lines are the nearer the more it is of."""
+    return Row(row.label, row.start, row.end, row.complete, Counts("", row.counts.period, 0, 0, 0), None, withheld=True)
 
 
 def rows_of(measure: Measure, counts: Iterable[Counts], period: Step, since: str, until: str) -> tuple[Row, ...]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from services.access.viewers import Viewer
 from services.charts.ladder import SMALLEST
 from services.measures.declared import Measure
+from services.pages.periods import withheld
 from services.pages.results import Results, Series
 from services.pages.wording import headline
 
@@ -17,9 +18,10 @@ def seen_by_viewer(results: Results, viewer: Viewer) -> Results:
 
 
 def _without_few(series: Series, measure: Measure) -> Series:
-    """Without the periods that tell of fewer people than may be told of, in figures and in words."""
-    rows = tuple(row for row in series.rows if row.measured >= SMALLEST)
-    if len(rows) == len(series.rows) or not series.seen:
+    """Of periods that tell of fewer people than may be told of, or of nobody, nothing but that they were: in figures and in words."""
+    rows = tuple(row if row.measured >= SMALLEST else withheld(row) for row in series.rows)
+    if not any(row.withheld for row in rows) or not series.seen:
         return replace(series, rows=rows)
     said = f"{series.where}, fewer than {SMALLEST} {measure.people[1]} were measured in each period: no figure is told."
-    return replace(series, rows=rows, headline=headline(measure, series.where, rows, "") if rows else said)
+    told = any(not row.withheld for row in rows)
+    return replace(series, rows=rows, headline=headline(measure, series.where, rows, "") if told else said)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import Role, Viewer
+from services.access.viewers import NO_SITE, Role, Viewer
 from services.charts import pictures
 from services.charts.rebasing import Cause
 from services.measures.library import measures
@@ -118,7 +118,7 @@ def _lists(router: APIRouter, site: PageSite) -> None:
             lines = refused_lines(connection, name)
             waiting = [each for each in contests(connection, name) if each.answer is None]
         if name not in loads and not found:
-            raise HTTPException(404, "There is no such site.")
+            raise HTTPException(404, NO_SITE)
         told = [(results.measure, series, next_action(series, results.measure)) for results, series in found]
         as_of = max((results.as_of for results, _ in found), default=site.clock())
         return site.render(
@@ -255,11 +255,11 @@ def _said(router: APIRouter, site: PageSite) -> None:
 def _demand(viewer: Viewer, name: str) -> None:
     """A site that is not theirs is as one that does not exist."""
     if not viewer.sees(name):
-        raise HTTPException(404, "There is no such site.")
+        raise HTTPException(404, NO_SITE)
 
 
 def _series(results: Results, name: str) -> Series:
     found = results.of(name)
     if found is None:
-        raise HTTPException(404, "There is no such site.")
+        raise HTTPException(404, NO_SITE)
     return found

@@ -58,6 +58,17 @@ def completeness(connection: Connection) -> list[SiteCompleteness]:
 _IN_ORDER = select(load).order_by(load.c.started, load.c.load)
 
 
+def announced(connection: Connection) -> list[str]:
+    """The sites that announced a load."""
+    return list(connection.scalars(select(load.c.site).distinct().order_by(load.c.site)))
+
+
+def is_known(connection: Connection, site: str) -> bool:
+    """Whether anything of a site ever came: a load that was announced, or a record."""
+    tables = [load, *(table for table in RECORD_TABLES.values() if "site" in table.c)]
+    return any(connection.scalar(select(exists().where(table.c.site == site))) for table in tables)
+
+
 def extents(connection: Connection) -> Extents:
     """How far each type of each site is here."""
     found = Extents()

@@ -7,6 +7,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
+from services.registry.completeness import announced, is_known
 from services.registry.database import reading
 from services.registry.tokens import ALL, Read, Scope, any_made, known
 
@@ -54,10 +55,19 @@ def demand_known(request: Request, _scope: Allowed) -> None:
         raise HTTPException(422, f"{twice[0]}: given more than once.")
 
 
-def sites_of(scope: Scope, read: Read, record_type: str | None, site: str | None) -> tuple[str, ...] | None:
-    """The sites to be answered of; None for all. Raises 403 in words."""
+def sites_of(
+    engine: Engine, scope: Scope, read: Read, record_type: str | None, site: str | None
+) -> tuple[str, ...] | None:
+    """The sites to be answered of; None for all. Raises 403 in words, and 404 for a site of which nothing came: who may not read of
+    it is told the first whether there is such a site or not."""
     prove(scope, read, record_type, site)
-    return (site,) if site is not None else scope.sites or None
+    if site is None:
+        return scope.sites or None
+    with reading(engine) as connection:
+        if not is_known(connection, site):
+            others = "" if scope.sites else f" There are {', '.join(announced(connection)) or 'none yet'}."
+            raise HTTPException(404, f"site: nothing of a site {site} ever came.{others}")
+    return (site,)
 
 
 def prove(scope: Scope, read: Read, record_type: str | None = None, site: str | None = None) -> None:

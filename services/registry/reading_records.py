@@ -54,7 +54,9 @@ def records(engine: Engine) -> APIRouter:
         limit: Limit = PAGE,
     ) -> Response:
         """The records of a type in the order of their ids: the current ones, or those that its sites had stored at a moment."""
-        asked = _asked(scope, Read.RECORDS, record_type, site, subject, code, as_of, changed_since, after, limit)
+        asked = _asked(
+            engine, scope, Read.RECORDS, record_type, site, subject, code, as_of, changed_since, after, limit
+        )
         next_since = datetime.now(UTC) - UNDER_WAY if asked.changed_since else None
         with reading(engine) as connection:
             found = page_of(connection, asked)
@@ -77,7 +79,9 @@ def records(engine: Engine) -> APIRouter:
         Who withdrew consent to research is not in it. Every record stands in it once; what changes while it runs is in it before or after the change. With `as_of` it is the state
         of one moment. With `changed_since` what was withdrawn stands in lines `{"withdrawn": {"id", "time"}}`.
         """
-        asked = _asked(scope, Read.EXPORT, record_type, site, subject, code, as_of, changed_since, after, LARGEST_PAGE)
+        asked = _asked(
+            engine, scope, Read.EXPORT, record_type, site, subject, code, as_of, changed_since, after, LARGEST_PAGE
+        )
         return StreamingResponse(_exported(engine, asked), media_type=NDJSON)
 
     return router
@@ -98,7 +102,7 @@ def one_record(engine: Engine) -> APIRouter:
     @router.get("", responses=refusals(401, 403, 404))
     def record(scope: Allowed, record_type: Name, record_id: RecordId, as_of: AsOf = None) -> Response:
         """One record, as it is or as its site had stored it at a moment."""
-        asked = _asked(scope, Read.RECORDS, record_type, None, None, None, as_of, None, _before(record_id), 1)
+        asked = _asked(engine, scope, Read.RECORDS, record_type, None, None, None, as_of, None, _before(record_id), 1)
         with reading(engine) as connection:
             found = page_of(connection, asked)
         if not found.records or found.records[0]["id"] != record_id:
@@ -128,6 +132,7 @@ def _before(record_id: str) -> str:
 
 
 def _asked(
+    engine: Engine,
     scope: Scope,
     read: Read,
     record_type: str,
@@ -140,7 +145,7 @@ def _asked(
     limit: int,
 ) -> Asked:
     """The question, if it may be asked. What was, and what changed, is history too."""
-    sites = sites_of(scope, read, known_type(record_type), site)
+    sites = sites_of(engine, scope, read, known_type(record_type), site)
     if as_of is not None or changed_since is not None:
         prove(scope, Read.HISTORY)
     return Asked(

@@ -33,10 +33,10 @@ def sites(engine: Engine) -> APIRouter:
     """What the sites brought."""
     router = APIRouter(tags=["sites"], dependencies=[Depends(demand_known)])
 
-    @router.get("/loads", responses=refusals(401, 403))
+    @router.get("/loads", responses=refusals(401, 403, 404))
     def loads(scope: Allowed, site: SiteName = None, after: LoadName = None, limit: Limit = PAGE) -> Response:
         """The sites' loads, the newest first: counts, watermarks and gaps by FHIR resource type; instants in UTC."""
-        wanted = sites_of(scope, Read.LOADS, None, site)
+        wanted = sites_of(engine, scope, Read.LOADS, None, site)
         query = select(load).order_by(load.c.started.desc(), load.c.load.desc()).limit(limit)
         if wanted is not None:
             query = query.where(load.c.site.in_(wanted))
@@ -45,10 +45,10 @@ def sites(engine: Engine) -> APIRouter:
                 query = query.where(tuple_(load.c.started, load.c.load) < tuple_(*_place(connection, after)))
             return answer([dict(row) for row in connection.execute(query).mappings()])
 
-    @router.get("/completeness", responses={200: {"model": list[SiteCompleteness]}, **refusals(401, 403)})
+    @router.get("/completeness", responses={200: {"model": list[SiteCompleteness]}, **refusals(401, 403, 404)})
     def what_is_complete(scope: Allowed, site: SiteName = None) -> Response:
         """What each site brought up to when, by FHIR resource type: `none` (it has none) differs from `not loaded`."""
-        wanted = sites_of(scope, Read.LOADS, None, site)
+        wanted = sites_of(engine, scope, Read.LOADS, None, site)
         with reading(engine) as connection:
             found = completeness(connection)
         return answer([each for each in found if wanted is None or each.site in wanted])

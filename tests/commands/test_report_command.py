@@ -91,6 +91,50 @@ def test_the_spreadsheet_holds_words_only(lhn: Network, site: Path) -> None:
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
 
 
+def test_a_type_that_never_came_is_told_type_by_type(lhn: Network) -> None:
+    """Beside one of which something came; a site of which nothing came does not read as one without faults."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    path = lhn.files_site("west", folder, types=["Observation", "Condition"])
+    nothing = lhn.here("report", "--site", path, "--json")
+    empty = lhn.here("report", "--site", path).stdout
+    lhn.here("report", "--site", path, "--html", "empty.html")
+    (folder / "Observation.ndjson").write_text(json.dumps(reading("wt-1", "kg")) + "\n")
+    lhn.refresh(path)
+    types = {
+        each["resource_type"]: each for each in json.loads(lhn.here("report", "--site", path, "--json").stdout)["types"]
+    }
+    said = lhn.here("report", "--site", path).stdout
+    lhn.here("report", "--site", path, "--html", "page.html")
+
+    assert {each["state"] for each in json.loads(nothing.stdout)["types"]} == {"never came"}
+    assert "never came, so unknown and not zero: Observation, Condition" in empty
+    assert "Nothing ever came" in (lhn.folder / "empty.html").read_text()
+    assert types["Observation"]["state"] == "came"
+    assert types["Observation"]["whole_up_to"]
+    assert (types["Condition"]["state"], types["Condition"]["whole_up_to"]) == ("never came", None)
+    assert "never came, so unknown and not zero: Condition" in said
+    assert "UTC: Observation" in said
+    page = (lhn.folder / "page.html").read_text()
+    assert "Of 1 of 2 types that the site is asked for nothing ever came" in page
+    assert "Nothing ever came" not in page
+
+
+def test_codes_without_a_meaning_stand_as_the_hospital_writes_them(lhn: Network) -> None:
+    """Records carry a local system hashed; this report stays at the site."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    path = lhn.files_site("west", folder, types=["Observation"])
+    own = {"coding": [{"system": "https://ward.example/codes", "code": "HT-at-home", "display": "BMI"}]}
+    (folder / "Observation.ndjson").write_text(json.dumps(reading("wt-1", "kg", code=own)) + "\n")
+    lhn.refresh(path)
+    lhn.here("report", "--site", path, "--html", "page.html")
+    page = (lhn.folder / "page.html").read_text()
+    assert "https://ward.example/codes" in page
+    assert "HT-at-home" in page
+    assert "urn:mainstem:" not in page
+
+
 @pytest.mark.slow
 def test_the_terminal_says_what_to_do_and_how_it_goes(lhn: Network, site: Path) -> None:
     said = lhn.here("report", "--site", site).stdout
@@ -200,7 +244,7 @@ def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path
         assert page.locator("h1").count() == 1
         assert page.locator("script").count() == 0
         tables = page.locator("table").count()
-        assert tables == page.locator("table > caption").count() == 4
+        assert tables == page.locator("table > caption").count() == 5
         assert page.locator("thead th:not([scope])").count() == 0
         assert page.get_by_text("<b>wt-2</b>").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import pytest
 from network_under_test import MAINSTEM, Network
 from synthetic_children import children, deliver
 
+from mainstem.demo.embedded import Hospital
+
 pytest.importorskip("airflow")
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 MANY_MACHINES = Path(__file__).parents[2] / "docs/how-to/many-machines.md"
 LOOK = """
 import json, os, pathlib, runpy, sys
-OURS = ("connectors", "dags", "kafka", "mainstem", "schemas", "sqlalchemy", "transforms")
+OURS = ("connectors", "dags", "fhir", "httpcore2", "httpx2", "kafka", "mainstem", "schemas", "sqlalchemy", "transforms")
 def ours():
     return {name for name in sys.modules if name.split(".")[0] in OURS}
 """
@@ -61,6 +64,15 @@ os.environ["AIRFLOW__CORE__EXECUTOR"] = "CeleryExecutor"
 print("RESULT " + json.dumps([new, _does_tasks()]))
 """
 
+WATCHED = """
+import ssl
+read = []
+ssl.create_default_context = lambda *_, **__: read.append("authorities") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+from airflow.sdk.api.client import Client
+Client(base_url="http://127.0.0.1:1/", token="")
+print("RESULT " + json.dumps(read))
+"""
+
 
 def run(program: str, argument: Path, home: Path, **environment: str) -> Any:
     done = subprocess.run(
@@ -90,6 +102,21 @@ def test_a_task_in_a_copy_of_the_scheduler_imports_nothing_of_ours(lhn: Network,
     began = "import airflow.jobs.scheduler_job_runner" + BEGUN
     env = {**lhn.environment, "AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
     assert run(began + DONE, path, tmp_path, **env) == [[], False]
+
+
+def test_a_task_that_asks_a_server_in_a_copy_of_the_scheduler_imports_nothing_of_ours(
+    lhn: Network, hospital: Callable[..., Hospital], tmp_path: Path
+) -> None:
+    """Its requests, its vendor's ways, and the judge of the sample that is checked."""
+    path = lhn.server_site("north", hospital(children(1)), "search")
+    began = "import airflow.jobs.scheduler_job_runner" + BEGUN
+    env = {**lhn.environment, "AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
+    assert run(began + DONE, path, tmp_path, **env) == [[], False]
+
+
+def test_who_watches_over_a_task_in_a_copy_of_the_scheduler_reads_no_authorities_of_tls(tmp_path: Path) -> None:
+    began = "import airflow.jobs.scheduler_job_runner" + BEGUN
+    assert run(began + WATCHED, tmp_path, tmp_path, AIRFLOW__CORE__EXECUTOR="LocalExecutor") == []
 
 
 def test_a_task_of_a_celery_worker_that_is_set_up_as_the_page_has_it_imports_nothing_of_ours(

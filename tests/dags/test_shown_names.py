@@ -24,6 +24,19 @@ def test_names_fit_into_airflows_column_whatever_a_site_reads() -> None:
     assert shown_names(["x" * 300]) == "1 parts"
 
 
+def test_a_name_that_is_drawn_before_the_task_knows_it_is_empty_and_no_error() -> None:
+    """Airflow draws it twice; what it met the first time would be an exception a task, with its frames rewritten."""
+    from dags.site_dag import site_dag
+
+    dag = site_dag("-")
+    named = [each for each in dag.tasks if each.map_index_template]
+    assert {each.task_id for each in named} == {"pull", "map_types"}
+    for each in named:
+        drawn = dag.get_template_env().from_string(str(each.map_index_template))
+        assert drawn.render({}) == ""
+        assert drawn.render({"names": "Patient, Encounter"}) == "Patient, Encounter"
+
+
 @pytest.mark.parametrize("schedule", ["every night", "0 25 * * *"])
 def test_a_schedule_that_is_none_is_shown_in_the_place_of_the_dag(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str

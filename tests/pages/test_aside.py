@@ -16,6 +16,7 @@ from viewers import FORM, gate_for
 from services.access.viewers import Role
 from services.measures.library import measures
 from services.pages.app import make_app
+from services.pages.counting_now import counting_now
 from services.registry.tables import set_aside
 
 ADA, EVE = subject_id("ada"), subject_id("eve")
@@ -91,6 +92,58 @@ def test_somebody_is_set_aside_counted_so_and_taken_back(come: Come, west: Engin
         "2027-03-01",
         "Ruth Adler",
     )
+
+
+def test_somebody_whom_the_measure_never_counts_is_not_set_aside(come: Come, west: Engine) -> None:
+    """Nothing would follow, now or later: it is refused, and a clinician is told why; a team is told nothing of anybody."""
+    fill(west, [person("kim", site="west"), visit("kim", "2026-11-05", site="west")])
+    kim = FORM | SAID | {"subject": subject_id("kim")}
+    told = come(Role.CLINICIAN).post("/aside/west", data=kim)
+    assert told.status_code == 422
+    assert (
+        "Nutrition in cystic fibrosis does not count this patient (nothing of theirs says “Cystic fibrosis”)"
+        in told.text
+    )
+    unnamed = come(Role.SITE_TEAM).post("/aside/west", data=kim)
+    assert unnamed.status_code == 422
+    assert "does not count this patient (why, this site&#39;s clinicians see)" in unnamed.text
+    with west.connect() as connection:
+        assert connection.execute(select(set_aside)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("days", "birth", "why"),
+    [
+        ((), "2016-05-20", "nothing of the last twelve months makes anybody count"),
+        (("2026-11-05",), "1980-05-20", "not so: “"),
+    ],
+)
+def test_somebody_whom_the_measure_does_not_count_now_is_told_so(
+    come: Come, west: Engine, days: tuple[str, ...], birth: str, why: str
+) -> None:
+    """They have the disease and were not seen, or are too old: it is noted, and said that nothing follows yet."""
+    kim = person("kim", site="west", born=birth)
+    fill(west, [kim, fibrosis("kim", site="west"), *(visit("kim", day, site="west") for day in days)])
+    said = FORM | SAID | {"subject": subject_id("kim")}
+    page = come(Role.CLINICIAN).post("/aside/west", data=said).text
+    assert "Noted, and changes nothing yet" in page
+    assert f"does not count this patient now ({why}" in page
+    unnamed = come(Role.SITE_TEAM).post("/aside/west", data=said).text
+    assert "Noted, and changes nothing yet" in unnamed
+    assert why not in unnamed
+    assert "changes nothing yet" not in come(Role.CLINICIAN).get("/aside/west").text, "only to whoever said it just now"
+    counted = come(Role.CLINICIAN).post("/aside/west", data=FORM | SAID).text
+    assert "changes nothing yet" not in counted
+
+
+def test_where_it_cannot_be_known_whether_they_count_it_is_noted_and_said(come: Come, west: Engine) -> None:
+    """Diagnoses were never loaded there: nobody is told that they lack one."""
+    kim = subject_id("kim")
+    fill(west, [person("kim", site="lakeside")])
+    with west.begin() as connection:
+        found = counting_now(connection, measures()["cf2"], "lakeside", kim, NOW.date())
+    assert (found.counted, found.concerned) == (False, True)
+    assert found.why == "nothing is known yet: Encounter, Condition, Observation not loaded"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from services_story import NOW, fill, load_events, population
 from sqlalchemy import Engine
 
-from services.charts.control_chart import LINE, Axis, ControlChart, Labels, Mark, specification
+from services.charts.control_chart import LINE, Axis, ControlChart, Flagpole, Labels, Mark, specification
 from services.measures.library import measures
 from services.pages.charting import chart_of
 from services.pages.results import results_of
@@ -70,3 +70,43 @@ def test_names_of_lines_that_coincide_stand_one_below_the_other() -> None:
     apart = replace(mark, lower=0.0, upper=4.0, centre=2.0)
     drawn = specification(ControlChart((apart,), 2.0, labels, "", Axis(0.0, 4.0, ".0f")))
     assert {each["mark"]["dy"] for each in _layers(drawn) if each["encoding"].get("x") == {"value": "width"}} == {0}
+
+
+def _texts(drawn: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
+    return [each for each in _layers(drawn) if each["encoding"].get("text", {}).get("field") == field]
+
+
+def test_letters_of_changes_that_are_close_stand_one_below_the_other() -> None:
+    """Two of one month and one soon after; one of half a year later stands in the first line again."""
+    labels = Labels("Month", "Share", "Met", "Measured", "Not measured", "average", "upper limit", "lower limit")
+    marks = [Mark(date(y, m, 1), date(y, m, 28), f"{m}", 9, 9, 4) for y in (2024, 2025, 2026) for m in range(1, 13)]
+    days = {"A": date(2025, 3, 9), "B": date(2025, 3, 2), "C": date(2025, 4, 1), "D": date(2025, 10, 1)}
+    poles = tuple(Flagpole(day, letter) for letter, day in days.items())
+    drawn = specification(ControlChart(tuple(marks), None, labels, "", flagpoles=poles))
+    lines = {
+        row["letter"]: each["encoding"]["y"]["value"]
+        for each in _texts(drawn, "letter")
+        for row in each["data"]["values"]
+    }
+    assert lines == {"B": 0, "A": LINE, "C": 2 * LINE, "D": 0}
+
+
+def test_numbers_of_notes_that_are_close_stand_one_above_the_other() -> None:
+    """Of neighbouring points of one height; where the points lie apart nothing is moved."""
+    labels = Labels("Month", "Share", "Met", "Measured", "Not measured", "average", "upper limit", "lower limit")
+
+    def heights(second: int) -> list[float]:
+        met = {6: (9, "1"), 7: (second, "2"), 12: (9, "3")}
+        marks = [
+            Mark(date(2026, m, 1), date(2026, m, 28), f"{m}", 20, 20, *(met[m][0],), number=met[m][1])
+            if m in met
+            else Mark(date(y, m, 1), date(y, m, 28), f"{m}", 20, 20, 9)
+            for y in (2025, 2026)
+            for m in range(1, 13)
+            if y == 2026 or m not in met
+        ]
+        drawn = specification(ControlChart(tuple(marks), None, labels, ""))
+        return [each["mark"]["dy"] for each in _texts(drawn, "number")]
+
+    assert heights(9) == [-16, -16 - LINE]
+    assert heights(15) == [-16]

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+from fastapi.testclient import TestClient
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine
-from viewers import viewer
+from viewers import gate_for, viewer
 
 from services.access.viewers import Role
 from services.measures.evaluate.counts import NETWORK
 from services.measures.library import measures
+from services.pages.app import make_app
+from services.pages.charting import figures_of
 from services.pages.counted import Memory
 from services.pages.results import results_of
 from services.pages.seeing import seen_by_viewer
@@ -72,8 +76,8 @@ def test_too_few_patients_even_in_a_quarter_get_no_limits(small_registry: Engine
     assert (results.network.period, results.network.chart, results.network.drawn) == ("quarter", None, True)
 
 
-def test_figures_of_a_few_are_no_researchers_in_words_either(small_registry: Engine) -> None:
-    """The sentence goes with the rows it is of: the last period that may be told, or that none may."""
+def test_figures_of_a_few_are_no_researchers_in_words_either(small_registry: Engine, tmp_path: Path) -> None:
+    """The sentence goes with the rows it is of: the last period that may be told, or that none may. Periods of nobody stand there too."""
     early, late = [f"2025-{month:02}-10" for month in range(1, 13)], ["2026-10-05"]
     for name, days in {**dict.fromkeys("abcdefg", early), "h": late, "i": late}.items():
         came = [record for day in days for record in (visit(name, day), percentile(name, day, 60))]
@@ -83,5 +87,15 @@ def test_figures_of_a_few_are_no_researchers_in_words_either(small_registry: Eng
     whole, told = (seen_by_viewer(results, viewer(role)).network for role in (Role.COORDINATOR, Role.RESEARCHER))
     assert "2 of 2 children" in whole.headline
     assert "7 of 7 children with cystic fibrosis seen and measured in December 2025" in told.headline
+    assert [row.label for row in told.rows] == [row.label for row in whole.rows]
+    hidden = [(mine, row) for mine, row in zip(told.rows, whole.rows, strict=True) if row.measured < 5]
+    assert {row.measured for _, row in hidden} >= {0, 2}
+    assert {(mine.withheld, mine.seen, mine.value, mine.point, mine.notes) for mine, _ in hidden} == {
+        (True, 0, None, None, ())
+    }, "of nobody and of a few it looks the same, lines and all"
+    untold = [row.split(",")[3:] for row in figures_of(told).splitlines()[1:] if ",," in row]
+    assert [row for row in untold if not row[1]] == [[""] * 8] * len(hidden)
+    app = make_app(small_registry, network="Riverbend", gate=gate_for(tmp_path, Role.RESEARCHER), clock=lambda: NOW)
+    assert TestClient(app).get("/measures/cf2").text.count("no data, or of fewer than 5") == len(hidden)
     few = replace(results, network=replace(whole, rows=whole.rows[-1:]))
     assert "fewer than 5" in seen_by_viewer(few, viewer(Role.RESEARCHER)).network.headline

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from services_story import fill, load_events
+from services_story import fibrosis, fill, load_events, person
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
@@ -40,7 +40,25 @@ def test_a_site_of_which_nothing_came_says_that_it_is_unknown(small_registry: En
     fill(small_registry, [], load_events())
     found = made(small_registry, "lakeside")
     assert found.report.summary == "No measure has anybody to count here: what was never loaded is unknown, not zero."
+    types = {name: said for name, *said in found.report.types}
+    assert types["Patient"] == ["came: the site has none", "20 November 2026"]
+    assert types["Observation"] == types["Encounter"] == ["never came", "–"]
+    assert [title for title, _ in found.report.unknown] == [measures()[slug].title for slug in OF]
+    assert "Observation" in dict(found.report.unknown)[measures()["cf2"].title]
     assert found.pdf().startswith(b"%PDF-")
+    assert len(found.png()) == 1
+
+
+def test_a_measure_whose_data_never_came_is_not_known(small_registry: Engine) -> None:
+    """Also where its patients are there: no figure, no variation, no place among those as ever."""
+    fill(small_registry, [person("kim", site="lakeside"), fibrosis("kim", site="lakeside")], load_events())
+    (page,) = made(small_registry, "lakeside").report.pages
+    assert (page.last, page.tone, page.assurance) == ("not known", "none", "not known")
+    assert page.variation == "not known: Encounter, Condition, Observation never came"
+    assert "nothing is known yet" in page.sentence
+    assert made(small_registry, "lakeside").report.summary.endswith(
+        "1 not known, 0 as ever or with too few people to say."
+    )
 
 
 def test_each_measure_has_a_page_with_one_sentence_and_one_action(three_known: Engine) -> None:

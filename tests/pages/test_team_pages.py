@@ -192,6 +192,34 @@ def test_lines_that_no_rule_proposes_are_refused(
         assert connection.execute(select(chart_phase)).all() == []
 
 
+def test_what_was_tried_alone_is_no_change_to_keep(visit: Visit, engine: Engine, clean: None) -> None:
+    """At a site where nothing stands out: new lines may begin with the trial, and nobody is told to keep a change that did not come."""
+    with engine.begin() as connection:
+        plan = Plan(70, date(2026, 11, 1), "More is eaten", "Three visits")
+        note(connection, Tried("west", "CF-2", date(2026, 3, 1), "Recipes", "Team West", NOW, plan))
+    html = visit(site="west").get("/sites/west/cf2").text
+    assert "on something was tried on purpose" in html
+    assert "Keep what brought the change" not in html
+
+
+def test_a_site_of_which_hardly_anything_came_says_that_nothing_is_known(visit: Visit) -> None:
+    """It reads as no site without faults whose measures go up and down by chance; types that never came stand by name."""
+    html = visit(site="lakeside").get("/sites/lakeside").text
+    assert "Nothing is known yet of its one measure" in html
+    assert "Every line could be used" not in html
+    assert "The last load read no line" in html
+    assert re.search(r"<b>Never loaded</b>: [^<]*\bEncounter\b[^<]*\bObservation\b[^<]*unknown, not zero", html)
+
+
+def test_a_researcher_is_shown_no_empty_list_of_sites(visit: Visit) -> None:
+    """Nor told that no site's own chart tells, of which they see none."""
+    researcher, coordinator = (visit(role).get("/measures/cf2").text for role in (Role.RESEARCHER, Role.COORDINATOR))
+    assert "Site by site" in coordinator
+    assert "Site by site" not in researcher
+    assert "no site&#39;s own chart" not in researcher
+    assert "no site's own chart" not in researcher
+
+
 def test_site_without_a_signal_is_proposed_nothing(visit: Visit) -> None:
     """And the page says why none are ever proposed for getting worse."""
     html = visit(site="west").get("/sites/west/cf2").text

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from services_cases import event_of, received, record_id, subject_id
+from services_story import fill, load_events, person
 from sqlalchemy import Engine, update
 
 from mainstem.consumer.ledger import metadata as kit
@@ -16,6 +17,7 @@ from schemas.loads import LoadEvent, LoadEventType
 from schemas.outcomes import Observation, Person
 from schemas.subjects import SubjectEvent
 from services.registry.api import make_app
+from services.registry.completeness import announced
 from services.registry.erasure import erase, erase_told
 from services.registry.handler import apply, apply_loads, keep_late
 from services.registry.tables import history
@@ -280,6 +282,20 @@ def test_what_a_question_does_not_have_is_refused(small_registry: Engine, questi
     answer = TestClient(make_app(small_registry)).get(question)
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith(words)
+
+
+@pytest.mark.parametrize("question", ["/records/observation", "/export/observation", "/loads", "/completeness"])
+def test_an_unknown_site_is_no_empty_list(small_registry: Engine, question: str) -> None:
+    """It would look like a site that has none; the answer names those there are."""
+    fill(small_registry, [person("ada", site="west")], load_events())
+    client = TestClient(make_app(small_registry))
+    assert client.get(question, params={"site": "west"}).status_code == 200, "nothing of that type, but a site"
+    answer = client.get(question, params={"site": "nowhere"})
+    assert answer.status_code == 404
+    with small_registry.connect() as connection:
+        named = ", ".join(announced(connection))
+    assert named
+    assert answer.json()["detail"] == f"site: nothing of a site nowhere ever came. There are {named}."
 
 
 def test_the_api_is_described(small_registry: Engine) -> None:

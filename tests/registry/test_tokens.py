@@ -72,6 +72,9 @@ def test_a_token_reads_what_it_is_for(people: TestClient, registry: Engine) -> N
     assert len(people.get("/export/person", headers=north).text.splitlines()) == 1
     for where in (f"/records/person/{record_id('bea')}", f"/records/person/{record_id('bea')}/history"):
         assert people.get(where, headers=north).status_code == 404
+    assert [people.get(f"/loads?site={site}", headers=north).json() for site in ("west", "nowhere")] == [
+        {"detail": f"This token is not for site {site}; it is for north."} for site in ("west", "nowhere")
+    ], "whether there is a site that is not theirs, nobody learns"
     narrow = made(registry, "narrow", ("observation",), (), ("records",))
     for header, where, words in (
         (north, "/records/person?site=west", "site west; it is for north"),

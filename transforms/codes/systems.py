@@ -30,7 +30,6 @@ SOPT = "https://nahdo.org/sopt"
 """The Source of Payment Typology, of who pays."""
 NULL_FLAVOR = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
 BCP47 = "urn:ietf:bcp:47"
-RACE_AND_ETHNICITY = "urn:oid:2.16.840.1.113883.6.238"
 
 NOT_A_CODE = frozenset({DATA_ABSENT_REASON, NULL_FLAVOR})
 """Systems whose codes say that there is no code."""

@@ -13,7 +13,7 @@ import msgspec
 from connectors.formats.ndjson import read_lines
 from mainstem.config.site_mapper import own_map, shared_map, site_mapper
 from mainstem.refresh import Refresh
-from schemas.outcomes import RECORD_TYPES, record_type_of
+from schemas.outcomes import RECORD_TYPES, fhir_types_of, record_type_of
 from schemas.problems import Problem, Reason
 from transforms import Mapper
 from transforms.codes.code_map import CodeMap, code_map
@@ -58,6 +58,11 @@ class Local:
     units: set[str] = field(default_factory=set)
 
     @property
+    def hashed(self) -> bool:
+        """Whether it is told as records carry it, not as the hospital writes it."""
+        return self.system.startswith("urn:mainstem:") or self.code.startswith("h-")
+
+    @property
     def shown_texts(self) -> list[str]:
         """How it is called, the most frequent first."""
         return [text for text, _ in self.texts.most_common(TEXTS)]
@@ -89,6 +94,13 @@ def of_records(refresh: Refresh) -> Gathered:
     for kind, content in refresh.store.contents.flagged(refresh.site.site, UNMAPPED):
         _add_record(gathered, kind, msgspec.json.decode(content))
     return gathered
+
+
+def as_written(refresh: Refresh, some: Iterable[Local]) -> None:
+    """Gives some the system and code that the hospital itself writes, where its lines are kept: records carry what is local hashed."""
+    hidden = Gathered({(local.system, local.code, local.target): local for local in some if local.hashed})
+    if hidden.locals:
+        _Lines(refresh, hidden, {}, only_names=True).name()
 
 
 def gather(refresh: Refresh) -> Gathered:
@@ -158,7 +170,8 @@ def target_of(record_type: str) -> str:
 class _Lines:
     """What landed, and what is in quarantine of it, the newest first."""
 
-    def __init__(self, refresh: Refresh, gathered: Gathered, meant: CodeMap) -> None:
+    def __init__(self, refresh: Refresh, gathered: Gathered, meant: CodeMap, *, only_names: bool = False) -> None:
+        self._only_names = only_names
         self._mapper: Mapper = site_mapper(refresh.file, refresh.secrets)
         self._unmapped = site_mapper(refresh.file, refresh.secrets, with_map=False)
         self._meant = meant
@@ -179,8 +192,14 @@ class _Lines:
                     self._each(name, path, self._see)
         self._gathered.looked_at = self._read.total()
 
+    def _done(self) -> bool:
+        """Whether all that is only to be named is."""
+        return self._only_names and not any(local.hashed for local in self._wanted.values())
+
     def _each(self, name: str, path: Path, see: Callable[[str, bytes, Json], None]) -> None:
         for line in read_lines(path, cap=self._refresh.site.limits.line_bytes):
+            if self._done():
+                return
             if self._read[name] >= LOOKED_AT:
                 self._gathered.cut.add(name)
                 return
@@ -190,10 +209,27 @@ class _Lines:
             if not isinstance(line, Problem) and isinstance(resource := _decoded(line), dict):
                 see(name, line, resource)
 
-    def _see(self, name: str, _line: bytes, resource: Json) -> None:
+    def name(self) -> None:
+        """How wanted codes are called and written, and no more: the newest lines of their types first, until none is hashed."""
+        types = {
+            fhir_type for local in self._wanted.values() for kind in local.types for fhir_type in fhir_types_of(kind)
+        }
+        for _, landing in self._refresh.landing_zone.loads():
+            for name in types.intersection(landing.types()):
+                for path in landing.files(name):
+                    self._each(name, path, self._see_names)
+
+    def _see_names(self, name: str, _line: bytes, resource: Json) -> None:
         for concept in _concepts(resource):
             for coding in concept["coding"]:
                 self._name(coding, concept.get("text"))
+        if name == "Encounter":
+            self._name(resource.get("class"), None)
+        for asked in (*_questions(resource), *_answers(resource)) if name.startswith("Questionnaire") else ():
+            self._name(asked, None)
+
+    def _see(self, name: str, line: bytes, resource: Json) -> None:
+        self._see_names(name, line, resource)
         if name == "Observation":
             for quantity in _quantities(resource):
                 self._count_unit(name, resource, quantity)
@@ -202,10 +238,6 @@ class _Lines:
             for quantity in _amounts(resource):
                 if not any(dose_unit(str(quantity.get(key) or "")) for key in ("code", "unit")):
                     self._count_unit(name, resource, quantity)
-        if name == "Encounter":
-            self._name(resource.get("class"), None)
-        for asked in (*_questions(resource), *_answers(resource)) if name.startswith("Questionnaire") else ():
-            self._name(asked, None)
 
     def _name(self, coding: Any, text: Any) -> None:
         """How a wanted code is called, and how the source writes it."""

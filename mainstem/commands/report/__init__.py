@@ -108,9 +108,20 @@ def _as_json(told: "DataReport") -> dict[str, Any]:
             "rules": [each._asdict() for each in told.rules],
         },
         "contested": [each._asdict() for each in told.contested],
+        "types": [each._asdict() for each in told.came],
         "gaps": [gap.model_dump(mode="json") for gap in told.gaps],
         "notes": told.notes,
     }
+
+
+def _print_types(told: "DataReport") -> None:
+    """What never came, and what is whole up to when, the latest first."""
+    if told.never:
+        say(f"  never came, so unknown and not zero: {', '.join(told.never)}")
+    for moment in sorted({each.whole_up_to for each in told.came if each.whole_up_to}, reverse=True):
+        names = (each for each in told.came if each.whole_up_to == moment)
+        shown = (f"{each.resource_type}{' (none there)' if each.state.endswith('none') else ''}" for each in names)
+        say(f"  whole up to {moment:%Y-%m-%d %H:%M} UTC: {', '.join(shown)}")
 
 
 def _print(told: "DataReport") -> None:
@@ -139,6 +150,7 @@ def _print(told: "DataReport") -> None:
         )
     for broken in told.rules:
         say(f"    {broken.found:,} × {broken.rule}{' (US Core must-have)' if broken.must_have else ''}")
+    _print_types(told)
     for each_told in told.trend:
         reasons = ", ".join(f"{count:,} × {code}" for code, count in each_told.reasons)
         say(

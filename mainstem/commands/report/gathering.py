@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -13,7 +13,7 @@ import msgspec
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Landing
-from mainstem.commands.codes.gathering import Gathered, of_records
+from mainstem.commands.codes.gathering import as_written, of_records
 from mainstem.commands.report.contested import Contested, contested
 from mainstem.commands.report.fetching import contested_at_pages
 from mainstem.refresh import Refresh
@@ -21,6 +21,7 @@ from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.refused import refused
 from mainstem.state import Load
 from schemas.loads import Gap, TypeCounts
+from schemas.outcomes import record_type_of
 from schemas.problems import Problem, Reason, reason_of, who_acts
 from transforms import Mapper
 from transforms.fhir.elements import Scalar, text_of
@@ -141,6 +142,26 @@ class DataReport:
     """Resources that it checked."""
     contested: list["Contested"] = field(default_factory=list)
     """Records that clinicians say are wrong."""
+    came: list["Came"] = field(default_factory=list)
+    """Every type that the site is asked for, in the order of the site file."""
+
+    @property
+    def never(self) -> list[str]:
+        """Types of which nothing ever came: what they would tell is unknown, not zero."""
+        return [each.resource_type for each in self.came if each.state == NEVER]
+
+
+class Came(NamedTuple):
+    """What came of a type."""
+
+    resource_type: str
+    whole_up_to: datetime | None
+    """Everything the source knew then is here, UTC."""
+    state: str
+    """In words."""
+
+
+NEVER, NONE, LOADED, PARTLY = "never came", "came: the site has none", "came", "came in part, never whole"
 
 
 class Broken(NamedTuple):
@@ -168,13 +189,29 @@ def gather(refresh: Refresh, *, loads: int, contests: Path | None = None) -> Dat
     ended = (load for load in store.loads.of(site.site, limit=10 * loads) if load.report is not None)
     report.trend = [_told(load) for load in islice(ended, loads)]
     report.gaps = list(store.gaps.of(site.site))
+    report.came = list(_came(refresh))
     if report.trend and report.trend[0].load.report:
         report.notes += report.trend[0].load.report.notes
         _add_rules(report, report.trend[0].load.report.types)
-    _add_codes(report, of_records(refresh))
+    _add_codes(report, refresh)
     report.contested, unread = (contested(refresh, contests), []) if contests else contested_at_pages(refresh)
     report.notes += unread
     return report
+
+
+def _came(refresh: Refresh) -> Iterator[Came]:
+    """Of several types that become one kind of record, which of them gave some is not told apart."""
+    site = refresh.site
+    rows = {row.resource_type: row for row in refresh.store.status(site.site)}
+    given = {row.record_type for row in rows.values() if row.records}
+    for name in dict.fromkeys([*site.types, *site.more_types]):
+        row = rows.get(name)
+        any_came = row is not None and (row.record_type in given or bool(row.quarantined))
+        if row is None or row.watermark is None:
+            yield Came(name, None, PARTLY if row is not None and (row.records or row.quarantined) else NEVER)
+        else:
+            kept_of_it = any_came or record_type_of(name) is None
+            yield Came(name, row.watermark, LOADED if kept_of_it else NONE)
 
 
 def _place(path: str) -> str:
@@ -263,7 +300,10 @@ def _add_rules(report: DataReport, types: Mapping[str, TypeCounts]) -> None:
     report.rules = sorted(found, key=lambda each: (not each.must_have, -each.found, each.rule))[:RULES]
 
 
-def _add_codes(report: DataReport, gathered: Gathered) -> None:
-    found: Sequence[Any] = sorted(gathered.locals.values(), key=lambda local: (-local.count, local.system, local.code))
+def _add_codes(report: DataReport, refresh: Refresh) -> None:
+    """As the hospital writes them."""
+    gathered = of_records(refresh)
+    found = sorted(gathered.locals.values(), key=lambda local: (-local.count, local.system, local.code))
+    as_written(refresh, found[:CODES])
     report.unmapped = [(each.system, each.code, each.target, each.count) for each in found[:CODES]]
     report.unmapped_codes, report.unmapped_records = len(found), sum(each.count for each in found)

@@ -90,10 +90,7 @@ def put_aside(
         raise OperatorError(
             f"from {since} to {until} is no time to set somebody aside for", f"Give at most {LONGEST_DAYS} days."
         )
-    person = RECORD_TABLES["person"]
-    home = connection.scalar(select(person.c.site).where(person.c.subject == subject))
-    if home is None or site not in ("", home):
-        raise OperatorError("the registry knows no such subject", "Take its pseudonym from a report or an event: s-…")
+    home = require_person(connection, subject, site)
     in_turn(connection, f"setting aside {subject}")
     own = {"measure": measure.id, "subject": subject, "site": home, "reason": reason}
     dates = {"since_date": since.isoformat(), "until_date": until.isoformat()}
@@ -103,6 +100,15 @@ def put_aside(
     row = {"id": f"x-{uuid.uuid4().hex}", "by": by, "noted": at.astimezone(UTC), **own, **dates}
     connection.execute(set_aside.insert().values(row))
     return str(row["id"])
+
+
+def require_person(connection: Connection, subject: str, site: str = "") -> str:
+    """Whose patient they are; of the site, where one is given. OperatorError where they are not."""
+    person = RECORD_TABLES["person"]
+    home = connection.scalar(select(person.c.site).where(person.c.subject == subject))
+    if home is None or site not in ("", home):
+        raise OperatorError("the registry knows no such subject", "Take its pseudonym from a report or an event: s-…")
+    return str(home)
 
 
 def take_back(connection: Connection, measure: Measure, subject: str, *, by: str, at: datetime) -> int:

@@ -1,6 +1,7 @@
 """A site's monthly report, from the registry: each of its measures as a page, and whether its data are whole."""
 
 import re
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import date, datetime
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 from schemas.errors import OperatorError
 from services.charts import pictures
 from services.measures.declared import Measure
+from services.measures.evaluate.counts import needed_types
 from services.measures.library import measures
 from services.pages.actions import next_action
 from services.pages.charting import chart_of, described
@@ -42,7 +44,7 @@ class MonthReport:
             )
         self.made = made
         self.pictures: dict[str, str] = {}
-        found = _series(connection, site, network, made, after)
+        found, unknown = _series(connection, site, network, made, after)
         pages = tuple(self._page(measure, series) for measure, series in found)
         self.report = SiteReport(
             network=network,
@@ -51,6 +53,8 @@ class MonthReport:
             summary=_summary(found),
             foot=f"{title_of(site)} · data as of {made:%-d %B %Y, %H:%M} UTC · small numbers are not suppressed; do not publish",
             data=_data(loaded[site]),
+            types=tuple(_types(loaded[site])),
+            unknown=tuple((measure.title, ", ".join(series.lacking)) for measure, series in unknown),
             gaps=tuple(f"{name} missing: {why}. {fix}" for name, why, fix, _ in gaps_of(loaded[site])),
             refused=tuple(
                 (each.fhir_type, f"{each.count:,}", f"{each.why} {each.fix}")
@@ -80,7 +84,7 @@ class MonthReport:
             action=next_action(series, measure),
             last=last_said(last.value, last.measured, measure) if last else "not known",
             variation=_varied(series),
-            assurance=ASSURANCES[series.assurance],
+            assurance="not known" if series.lacking else ASSURANCES[series.assurance],
             tone=_tone(series),
             picture=name if series.drawn else None,
             alternative=described(series),
@@ -96,9 +100,10 @@ def last_said(value: float | None, measured: int, measure: Measure) -> str:
 
 def _series(
     connection: Connection, site: str, network: str, now: datetime, after: date
-) -> list[tuple[Measure, Series]]:
-    """Of each measure of which the site has anybody, as on the first day after the month."""
-    found, together = [], Together(lambda: nullcontext(connection), list(measures().values()))
+) -> tuple[list[tuple[Measure, Series]], list[tuple[Measure, Series]]]:
+    """Of each measure of which the site has anybody, as on the first day after the month; and of those of which that is not known."""
+    found, unknown = [], []
+    together = Together(lambda: nullcontext(connection), list(measures().values()))
     for measure in measures().values():
         said = said_of(connection, measure)
         ours = counted(connection, measure, now, said, until=after, site=site, surveyed=together)
@@ -106,7 +111,9 @@ def _series(
         series = results.of(site)
         if series is not None and (series.drawn or (series.known and series.known.patients)):
             found.append((measure, series))
-    return found
+        elif series is not None and series.lacking:
+            unknown.append((measure, series))
+    return found, unknown
 
 
 def _summary(found: list[tuple[Measure, Series]]) -> str:
@@ -116,18 +123,22 @@ def _summary(found: list[tuple[Measure, Series]]) -> str:
     better, worse = tones.count("better"), tones.count("worse")
     whole = "1 measure" if len(found) == 1 else f"{len(found)} measures"
     stopped = sum(series.stopped is not None for _, series in found)
-    others = len(found) - better - worse - stopped
+    unknown = sum(bool(series.lacking) for _, series in found)
+    others = len(found) - better - worse - stopped - unknown
     without = f"{stopped} without new results, " if stopped else ""
+    without += f"{unknown} not known, " if unknown else ""
     return f"{whole}: {better} getting better, {worse} getting worse, {without}{others} as ever or with too few people to say."
 
 
 def _varied(series: Series) -> str:
-    """What the last point says; of results that stopped, that they did."""
+    """What the last point says; of results that stopped, or of which the data never came, that they did not."""
+    if series.lacking:
+        return f"not known: {', '.join(series.lacking)} never came"
     return f"no results after {series.stopped.label}" if series.stopped else VARIATIONS[series.variation]
 
 
 def _tone(series: Series) -> str:
-    if series.stopped:
+    if series.stopped or series.lacking:
         return "none"
     kind = str(series.variation).split(",")[0]
     return {"improving": "better", "concerning": "worse", "special cause": "odd"}.get(kind, "none")
@@ -155,6 +166,19 @@ def _facts(measure: Measure, series: Series) -> list[tuple[str, str]]:
     for stretch in series.stretches:
         found.append(("New lines", f"from {stretch.label}: {stretch.reason} ({stretch.by})"))
     return found
+
+
+STATES = {"loaded": "came", "none": "came: the site has none", "not loaded": "never came"}
+
+
+def _types(site: SiteCompleteness) -> Iterator[tuple[str, str, str]]:
+    """Type by type what came and up to when it is whole: of those that came, and those that a measure reads."""
+    read = {name for measure in measures().values() for name in needed_types(measure)}
+    for name, known in site.types.items():
+        if known.state != "not loaded" or known.gaps or name in read:
+            missing = "; ".join(str(gap["reason"]) for gap in known.gaps)
+            state = f"{STATES[known.state]}; missing: {missing}" if missing else STATES[known.state]
+            yield name, state, day(known.up_to) if known.up_to else "–"
 
 
 def _data(site: SiteCompleteness) -> tuple[str, ...]:

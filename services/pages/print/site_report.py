@@ -40,6 +40,10 @@ class SiteReport:
     foot: str
     data: tuple[str, ...]
     """What the figures are of: as of when, how complete."""
+    types: tuple[tuple[str, str, str], ...]
+    """Type, whether it came, up to when it is whole."""
+    unknown: tuple[tuple[str, str], ...]
+    """Measures of which nothing is known here, and what never came."""
     gaps: tuple[str, ...]
     """What is missing, with what to do."""
     refused: tuple[tuple[str, str, str], ...]

@@ -28,8 +28,8 @@ LINES = int(os.environ.get("MAINSTEM_BENCH_LINES", "20000"))
 BEFORE = 200
 MICROSECONDS = 7_500
 """Of an EHR, a resource: 8,000 a minute, the fastest that is published of a hospital's; others say 1,500 to 2,500."""
-AT_ONCE = 4
-"""Commands, each with four readers: Airflow has as many, by the tasks at once that our image allows."""
+AT_ONCE = int(shipped()["AIRFLOW__CORE__PARALLELISM"])
+"""Commands, as many as Airflow by our image does tasks. A site's night is mostly the one reader of its largest type: so many readers by both."""
 IDLE_SECONDS, NOTHINGS, SHARE = 60.0, 8, 0.15
 ASKED_SECONDS = 5
 """How often it is asked whether a run has ended: as a night is."""

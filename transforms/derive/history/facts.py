@@ -69,7 +69,6 @@ class Fact(Struct, frozen=True, gc=False):
     weight: float | None = None
     state: str | None = None
     told_by: str | None = None
-    diagnosis_date: str | None = None
     replaces: tuple[str, ...] = ()
     part_of: object = None
 
