@@ -59,7 +59,9 @@ class Crawl(msgspec.Struct, kw_only=True):
     paging: str = ""
     """The server's own address of these results, where it keeps them."""
     size: int = 0
-    """Resources a page, as last asked for."""
+    """Resources a page, as last asked for, where that is not the usual size."""
+    most: int = 0
+    """Resources that one of its pages brought: more than were asked for, where the server heeds no size."""
     windows: list[tuple[datetime, datetime]] = []
     """Times of update still to be read, where that is the way."""
     window_total: int | None = None
@@ -69,10 +71,24 @@ class Crawl(msgspec.Struct, kw_only=True):
     proven: bool = False
     """Whether nothing comes behind the last page, though nobody counts."""
 
-    def see_pages(self, *, empty: bool, new: int) -> None:
-        """Another page came, and whether it brought anything."""
-        self.barren = 0 if empty or new else self.barren + 1
-        self.empty = self.empty + 1 if empty else 0
+    def see_page(self, *, came: int, new: int) -> None:
+        """Another page came: how many it brought, and how many of them are new."""
+        self.most = max(self.most, came)
+        self.barren = 0 if new or not came else self.barren + 1
+        self.empty = 0 if came else self.empty + 1
+
+    def asked(self, usual: int | None) -> int | None:
+        """How many resources a page were asked for, where the server heeds that; `usual` of the other readings."""
+        return self.size if 0 < self.most <= self.size else usual
+
+    def anew(self, usual: int) -> "Crawl":
+        """Another reading; where nobody counts and rows came twice, by pages of another size than `usual` (0: of no other).
+
+        A server whose order is not the same from page to page hides the same rows each time its pages begin at the same.
+        """
+        doubted = self.repeated and self.total is None
+        size = max(1, usual * (4 - self.number) // 5) if doubted and usual else 0
+        return Crawl(number=self.number + 1, fruitless=self.fruitless, size=size)
 
     @property
     def short(self) -> int:

@@ -7,7 +7,7 @@ FLAGS: dict[str, str] = {
     "record stands.",
     "birth-date-placeholder": "The year of Patient.birthDate is before 1890 or after 2099: `birth_date` is left out.",
     "birth-date-doubtful": "`birth_date` is a day that programs count from and write where none was entered: 1899-12-30, 1899-12-31, "
-    "1900-01-01, 1901-01-01, 1904-01-01, 1970-01-01. It stands.",
+    "1900-01-01, 1901-01-01, 1904-01-01, 1970-01-01. Or Patient.birthDate has a time in UTC at which it was another day at the site. It stands.",
     "patient-declined": "Appointment.participant.status of the patient is declined, whatever the appointment's own says. The record stands.",
     "id-unusual": "The resource's id holds a blank or a sign of an address, so that no reference can name it. The record stands.",
     "subpotent-unclear": "Immunization.subpotentReason says why a dose was subpotent, and isSubpotent does not say that it was. `subpotent` is as the source has it.",
@@ -61,7 +61,7 @@ FLAGS: dict[str, str] = {
     "`reference_low`, `reference_high` are left out.",
     "ratio-of-nothing": "The lower number of a valueRatio is zero: it is left out, `absent` is OT.",
     "range-contradictory": "The lower end of a range is above its upper end. Both stand.",
-    "reference-withheld": "The reference range has an end that is no number, or in a unit that is not known or does not fit the code: "
+    "reference-withheld": "The reference range is told in words alone, or has an end that is no number, or in a unit that is not known or does not fit the code: "
     "`reference_low`, `reference_high` are left out.",
     "implausible-high": "By mapping: the value is above what a living person has, by its code and unit; an age above 130 years. It stands.",
     "implausible-low": "By mapping: the value is below what a living person has, by its code and unit; an age below zero. It stands.",
@@ -74,7 +74,7 @@ FLAGS: dict[str, str] = {
     "time-in-gap": "Beside `time-zone-assumed`: the local time does not occur, as clocks were put forward. It is read by the clock that was not.",
     "midnight-utc": "The time is midnight of UTC, which is the day before at the site: perhaps a date that a system wrote as a time. The "
     "instant stands, and the local date is the day before.",
-    "future": "A time of what is past, the birth date, or the start of an appointment to which somebody came or of a visit that began, is more than a day after the day (UTC) of mapping. It stands.",
+    "future": "A time of what is past, the birth date, or the start of an appointment to which somebody came or of a visit that began, or the day for which a request that is completed asked, is more than a day after the day (UTC) of mapping. It stands.",
     "time-end": "Observation.effectivePeriod or an onsetPeriod has no start: `effective`, `effective_date` (`onset`, `onset_date`) hold its end.",
     "time-issued": "Observation.effective[x] gives no time: `effective`, `effective_date` hold Observation.issued, when it was made available.",
     "time-report": "Observation.effective[x] and issued give no time: `effective`, `effective_date` hold that of the DiagnosticReport that lists "
@@ -97,7 +97,7 @@ FLAGS: dict[str, str] = {
     "negative-amount": "A dose, a rate, a quantity, `days_supply` or the days of a step are below zero. They stand.",
     "done-yet-not": "An appointment stands and has a reason why it was cancelled; or what is completed has a reason why it was not done: Immunization, Procedure, Communication, MedicationAdministration or "
     "MedicationDispense.statusReason. Both stand.",
-    "nothing-given": "A dose or a quantity is zero. It stands.",
+    "nothing-given": "A dose, a quantity or `days_supply` is zero. It stands.",
     "dose-unknown": "The dose of a vaccine is 999, HL7 v2's number for one that is not known: `dose` is left out.",
     "dose-beyond-series": "`dose_number` is above `series_doses`. Both stand.",
     "dosage-contradictory": "A step of the dosage contradicts itself: a lower end above its upper end, a schedule by name and one by figures. "

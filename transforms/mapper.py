@@ -43,6 +43,7 @@ _AT_ONCE = 250
 """Lines read field by field: enough to spread what a batch costs, few enough to stay in a processor's cache."""
 _IDENTIFIED = rb'\{\s*"resourceType"\s*:\s*"%b"\s*,\s*"id"\s*:\s*"([^"\\/:]{1,64})"'
 _IDENT_OPENS = re.compile(_IDENTIFIED % rb"[A-Za-z]+")
+_TYPE_OPENS = re.compile(rb'\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
 _NO_ID = bytes(ID_BYTES)
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
@@ -122,7 +123,7 @@ class Mapper:
             try:
                 groups.setdefault(name if name in self._types else _named(line), []).append(place)
             except _UNREADABLE as exc:
-                outcomes.put([place], self._unread(name if name in self._types else b"", line, exc))
+                outcomes.put([place], self._unread(self._meant(line), line, exc))
         for name, places in groups.items():
             if name in self._types:
                 outcomes.put(places, self._read(name, [lines[place] for place in places]))
@@ -256,6 +257,11 @@ class Mapper:
                 return self._unread(name, lines[0], exc)
         middle = len(lines) // 2
         return joined([self._read(name, lines[:middle]), self._read(name, lines[middle:])])
+
+    def _meant(self, line: bytes) -> bytes:
+        """The type, of those that are read, that stands at the start of a line that cannot be read on; else empty."""
+        found = _TYPE_OPENS.match(line)
+        return found[1] if found and found[1] in self._types else b""
 
     def _unread(self, name: bytes, line: bytes, error: Exception) -> Outcomes:
         """One line that is no JSON, or has another shape than FHIR's."""

@@ -1,6 +1,7 @@
 """The same-origin rule: where requests may go, and where the token may."""
 
 import ipaddress
+import re
 
 import httpx2
 
@@ -11,6 +12,8 @@ from schemas.sites import Fhir
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 Origin = tuple[str, str, int]
+_PORT_AGAIN = re.compile(r"^(\s*https?://[^/?#@:]+)(:[0-9]+)\2+(?![0-9])", re.IGNORECASE)
+"""Behind gateways some servers write `host:443:443`: the port of what they were asked for, and that of the gateway's header."""
 
 
 class Origins:
@@ -83,7 +86,7 @@ class Origins:
     def _written(self, text: str) -> httpx2.URL | None:
         """None for what is no URL; a host that is no name is found out only when it is looked at."""
         try:
-            url = self._base.join(text)
+            url = self._base.join(_PORT_AGAIN.sub(r"\1\2", text))
             _origin(url)
         except (httpx2.InvalidURL, ValueError):
             return None

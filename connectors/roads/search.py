@@ -301,6 +301,9 @@ class _TypeSearch:
     def _page_size(self, size: int = 0) -> Parameters:
         return () if self.size is None else (("_count", str(size or self.size)),)
 
+    def _free_size(self) -> int:
+        return 0 if self.type in self.client.vendor.page_sizes else self.size or 0
+
     def _leads_back(self) -> bool:
         """Links lead onwards, and not for ever: whether the last page named another, and all came. What any other loop brought
         twice is thrown away with it."""
@@ -348,7 +351,7 @@ class _TypeSearch:
         new = self.ids.see(page.ids, cursor.branch, crawl.number)
         crawl.distinct += new
         crawl.fruitful |= new > 0
-        crawl.see_pages(empty=not page.ids, new=new)
+        crawl.see_page(came=len(page.ids), new=new)
         if crawl.way == WINDOWS:
             self._advance_window(page)
             return
@@ -391,7 +394,7 @@ class _TypeSearch:
     def _ask_how_many(self, page: Page) -> None:
         """Proves the end of a search: by the server's count, else by whether it tells of more where there is more."""
         crawl, came = self.cursor.crawl, len(page.ids)
-        full = may_be_full(came, self.size) or self.led_away
+        full = may_be_full(came, crawl.asked(self.size)) or self.led_away
         if crawl.total is not None and crawl.total < crawl.distinct:
             crawl.total = None  # it counts something else
         crawl.proven = not full
@@ -433,9 +436,8 @@ class _TypeSearch:
             self._next_way()
 
     def _ways(self) -> list[str]:
-        takes_more = self.size is not None and self.type not in self.client.vendor.page_sizes
         windows = [WINDOWS] if self.client.vendor.last_updated else []
-        return [*OFFSETS, *([LARGER] if takes_more else []), *windows]
+        return [*OFFSETS, *([LARGER] if self._free_size() else []), *windows]
 
     def _open_windows(self) -> bool:
         """The whole window in halves, where the server heeds them."""
@@ -474,7 +476,7 @@ class _TypeSearch:
         doubtful = crawl.short or (crawl.repeated and not steady)
         cursor.url = ""
         if doubtful and crawl.number + 1 < CRAWLS:
-            cursor.crawl = Crawl(number=crawl.number + 1, fruitless=crawl.fruitless)
+            cursor.crawl = crawl.anew(self._free_size())
             return
         came = max(crawl.distinct, self.ids.of(cursor.branch) if crawl.number else 0)
         if crawl.total is not None:

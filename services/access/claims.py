@@ -1,6 +1,7 @@
 """Roles and sites from the claims of whoever vouches for somebody, by the network's settings."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,8 +38,10 @@ class Mapped:
 
     def viewer(self, claims: Mapping[str, Any]) -> Viewer:
         """Whoever the claims speak of. Raises RefusedError where they give no role, or a site's role without a site."""
-        roles = frozenset(self.roles[word] for word in words_of(claims, self.role_claim) if word in self.roles)
-        sites = frozenset(self.sites.get(word, word) for word in words_of(claims, self.site_claim))
+        roles = frozenset(
+            self.roles[word] for word in words_of(claims, self.role_claim, self.roles) if word in self.roles
+        )
+        sites = frozenset(self.sites.get(word, word) for word in words_of(claims, self.site_claim, self.sites))
         if not roles:
             raise RefusedError(
                 "Your log-in works, but gives you no role here.",
@@ -53,16 +56,22 @@ class Mapped:
         return Viewer(f"{claims['iss']}#{claims['sub']}", str(name)[:100], roles, sites)
 
 
-def words_of(claims: Mapping[str, Any], path: str) -> list[str]:
-    """The words of a claim; `a.b` is claim b inside claim a (Keycloak: `realm_access.roles`); a text is words with spaces between."""
+def words_of(claims: Mapping[str, Any], path: str, known: Container[str] = ()) -> list[str]:
+    """The words of a claim; `a.b` is claim b inside claim a (Keycloak: `realm_access.roles`).
+
+    A text is words with spaces or commas between; the whole is one where it is `known`: of a list of one, some make a text.
+    """
     found: Any = claims.get(path)
     if found is None:
         found = claims
         for part in path.split("."):
             found = found.get(part) if isinstance(found, Mapping) else None
     if isinstance(found, str):
-        return found.split()
+        return [found.strip()] if found.strip() in known else [word for word in _BETWEEN.split(found) if word]
     return [word for word in found if isinstance(word, str)] if isinstance(found, list) else []
+
+
+_BETWEEN = re.compile(r"[\s,;]+")
 
 
 def _pairs(said: str, setting: str) -> dict[str, str]:

@@ -43,23 +43,20 @@ class SessionEntrance:
         """Whose session it is."""
         return self._sessions.find(cookies.get(self._session))
 
-    def begin(self, to: str) -> tuple[str, Cookie]:
-        """The provider's address to go to, and the cookie by which the way back is known."""
+    def begin(self, to: str, cookies: Mapping[str, str]) -> tuple[str, Cookie]:
+        """The provider's address to go to, and the cookie by which the way back is known: one for all tabs of a browser."""
         address, kept = self.login.begin(to)
-        return address, self._cookie(self._under_way, self._sessions.begin(kept), UNDER_WAY_SECONDS)
+        browser = self._sessions.begin(kept, cookies.get(self._under_way))
+        return address, self._cookie(self._under_way, browser, UNDER_WAY_SECONDS)
 
     def finish(self, answer: Mapping[str, str], cookies: Mapping[str, str]) -> tuple[Viewer, str, list[Cookie]]:
         """Who came back, where they wanted to go, and the cookies of their new session. Raises RefusedError."""
-        kept = self._sessions.take(cookies.get(self._under_way))
+        kept = self._sessions.take(cookies.get(self._under_way), answer.get("state", ""))
         if kept is None:
             raise RefusedError("This log-in was not begun in this browser, or too long ago.", AGAIN)
         viewer = self.login.finish(answer, kept)
         key = self._sessions.open(viewer, cookies.get(self._session))
-        return (
-            viewer,
-            kept["to"],
-            [self._cookie(self._session, key, LONGEST_SECONDS), self._cookie(self._under_way, "", 0)],
-        )
+        return viewer, kept["to"], [self._cookie(self._session, key, LONGEST_SECONDS)]
 
     def leave(self, cookies: Mapping[str, str]) -> Cookie:
         """Ends the session; the cookie that ends in the browser too."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import httpx2
 from authlib.oauth2.auth import ClientAuth
@@ -63,10 +63,12 @@ class Provider:
             }
         )
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        auth = ClientAuth(client.id, client.secret, self._way(client))
-        address, headers, body = auth.prepare("POST", self.endpoint("token_endpoint"), headers, body)
-        answer = self._asked("POST", address, headers, body)
-        if answer.status_code == 401:
+        endpoint = self.endpoint("token_endpoint")
+        for proof in self._proofs(client):
+            answer = self._asked("POST", *proof.prepare("POST", endpoint, dict(headers), body))
+            if not (refused := _refuses_client(answer)):
+                break
+        if refused:
             raise OperatorError("the OpenID provider refuses us", "Check MAINSTEM_OIDC_CLIENT_ID and its secret.")
         if answer.status_code != 200:
             raise RefusedError("The log-in's code is worth nothing, or was used already.", "Log in again.")
@@ -82,11 +84,18 @@ class Provider:
         signed = not answer.headers.get("content-type", "").startswith("application/json")
         return {} if answer.status_code != 200 or signed else _object(answer)
 
-    def _way(self, client: "Client") -> str:
-        offered = self._metadata().get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    def _proofs(self, client: "Client") -> list[ClientAuth]:
+        """By what we show that we are the client, as RFC 6749 (2.3.1) wants it first: form-encoded before it is joined for the header.
+
+        Some providers take the header without that; some offer it to all, and take of this client the form alone.
+        """
         if client.secret is None:
-            return "none"
-        return "client_secret_basic" if "client_secret_basic" in offered else "client_secret_post"
+            return [ClientAuth(client.id, None, "none")]
+        offered = self._metadata().get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+        plain, encoded = (client.id, client.secret), (quote_plus(client.id), quote_plus(client.secret))
+        ways = [(encoded, "client_secret_basic"), (plain, "client_secret_post"), (plain, "client_secret_basic")]
+        kept = [(pair, way) for pair, way in ways if way in offered] or [(plain, "client_secret_post")]
+        return [ClientAuth(*pair, way) for pair, way in dict.fromkeys(kept)]
 
     def _metadata(self) -> dict[str, Any]:
         found = self._remembered(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
@@ -115,6 +124,11 @@ class Provider:
         if answer.status_code >= 500:
             raise _away(str(answer.status_code))
         return answer
+
+
+def _refuses_client(answer: httpx2.Response) -> bool:
+    """Whether we are not taken for the client; by 400, too, where the proof did not stand in the header (RFC 6749, 5.2)."""
+    return answer.status_code == 401 or (answer.status_code == 400 and b'"invalid_client"' in answer.content)
 
 
 def _away(why: str) -> MainstemError:

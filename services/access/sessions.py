@@ -34,12 +34,15 @@ class Sessions:
         content = {"id": viewer.id, "name": viewer.name, "roles": sorted(viewer.roles), "sites": sorted(viewer.sites)}
         return self._opened({"viewer": content}, before)
 
-    def begin(self, under_way: Mapping[str, str]) -> str:
-        """A log-in under way. Returns the browser's key."""
-        return self._opened({"under_way": dict(under_way)}, None)
+    def begin(self, under_way: Mapping[str, str], browser: str | None) -> str:
+        """A log-in under way, of perhaps several in one browser: each tab its own. Returns the browser's key."""
+        key = browser or secrets.token_urlsafe(32)
+        self._opened({"under_way": dict(under_way)}, None, _of(key, under_way["state"]))
+        return key
 
-    def take(self, key: str | None) -> dict[str, str] | None:
+    def take(self, browser: str | None, state: str) -> dict[str, str] | None:
         """A log-in under way, once."""
+        key = _of(browser, state) if browser else None
         content = self._content(key, UNDER_WAY_SECONDS, UNDER_WAY_SECONDS)
         self.end(key)
         found = content.get("under_way") if content else None
@@ -61,8 +64,8 @@ class Sessions:
             with self._database.write() as connection:
                 connection.execute(delete(session).where(session.c.key == _kept(key)))
 
-    def _opened(self, content: dict[str, Any], before: str | None) -> str:
-        key, now = secrets.token_urlsafe(32), int(self._seconds())
+    def _opened(self, content: dict[str, Any], before: str | None, given: str | None = None) -> str:
+        key, now = given or secrets.token_urlsafe(32), int(self._seconds())
         with self._database.write() as connection:
             over = or_(session.c.opened < now - LONGEST_SECONDS, session.c.used < now - IDLE_SECONDS)
             connection.execute(delete(session).where(or_(over, session.c.key == _kept(before or ""))))
@@ -82,6 +85,10 @@ class Sessions:
                 connection.execute(update(session).where(session.c.key == row.key).values(used=now))
         content: dict[str, Any] = row.content
         return content
+
+
+def _of(browser: str, state: str) -> str:
+    return f"{browser} {state}"
 
 
 def _kept(key: str) -> str:

@@ -33,9 +33,9 @@ def routes(site: PageSite) -> APIRouter:
 def _coming_in(router: APIRouter, site: PageSite, entrance: SessionEntrance) -> None:
     @router.get(LOG_IN)
     @open_to_all
-    def log_in(to: str = "/") -> Response:
+    def log_in(request: Request, to: str = "/") -> Response:
         """To whoever vouches for our people."""
-        address, cookie = entrance.begin(_ours(to))
+        address, cookie = entrance.begin(_ours(to), request.cookies)
         answer = RedirectResponse(address, 303)
         cookie.set_on(answer)
         return answer

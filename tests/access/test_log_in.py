@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
@@ -197,14 +198,15 @@ def test_a_session_ends(step: float, issuer: Issuer, opened: Opened) -> None:
 
 
 def test_a_log_in_begun_elsewhere_is_refused(issuer: Issuer, opened: Opened) -> None:
-    """Another's state, another's browser, the same answer twice, an answer without a code: in words, and nobody is in."""
+    """Another's state, another's browser, an answer without a state or a code: in words, and nobody is in. Nor twice by one answer."""
     issuer.knows(**RUTH)
     browser, _ = opened(issuer)
     other, _ = opened(issuer)
     answer = issuer.visited(browser.get("/login").headers["location"])
     for asked, params in (
         (browser, {**answer, "state": "x"}),
-        (browser, answer),  # it was used up by the try before
+        (browser, {"code": answer["code"]}),
+        (other, answer),
         (other, issuer.visited(browser.get("/login").headers["location"])),
     ):
         refused = asked.get("/login/back", params=params)
@@ -215,6 +217,84 @@ def test_a_log_in_begun_elsewhere_is_refused(issuer: Issuer, opened: Opened) -> 
     state = parse_qs(urlsplit(browser.get("/login").headers["location"]).query)["state"][0]
     denied = browser.get("/login/back", params={"state": state, "error": "access_denied"})
     assert "was not completed there" in denied.text
+    assert browser.get("/login/back", params=answer).status_code == 303
+    assert browser.get("/login/back", params=answer).status_code == 403
+
+
+def test_each_tab_of_a_browser_comes_in(issuer: Issuer, opened: Opened) -> None:
+    """A browser that opens its tabs again begins several log-ins at once; whichever comes back first, all do, to their own pages."""
+    issuer.knows(**RUTH)
+    browser, _ = opened(issuer)
+    pages = ["/measures", "/measures/cf2", "/"]
+    begun = [browser.get("/login", params={"to": page}).headers["location"] for page in pages]
+    answers = [issuer.visited(address) for address in begun]
+    for page, answer in sorted(zip(pages, answers, strict=True), key=lambda each: len(each[0])):
+        back = browser.get("/login/back", params=answer)
+        assert (back.status_code, back.headers["location"]) == (303, page)
+        assert browser.get("/measures").status_code == 200
+
+
+@pytest.mark.parametrize("client", ["mainstem", "http://feedback/a b", "50%+off:now"])
+def test_a_client_proves_itself_whatever_its_name_and_secret_are(issuer: Issuer, client: str) -> None:
+    """Signs that a header must not hold as they are (RFC 6749, 2.3.1)."""
+    issuer.knows(**RUTH)
+    log_in = log_in_at(issuer, client=client)
+    address, kept = log_in.begin("/")
+    assert log_in.finish(issuer.visited(address), kept).name == "Ruth Adler"
+
+
+class Picky(httpx2.BaseTransport):
+    """A provider that takes one proof of a client alone, and gives a token that is none."""
+
+    def __init__(self, takes: str, refuses: int) -> None:
+        self._takes, self._refuses = takes, refuses
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        address = "https://id.example"
+        if not request.url.path.endswith("/token"):
+            offered = ["client_secret_basic", "client_secret_post"]
+            said = {
+                "issuer": address,
+                "token_endpoint": f"{address}/token",
+                "authorization_endpoint": f"{address}/auth",
+            }
+            return httpx2.Response(200, json=said | {"token_endpoint_auth_methods_supported": offered})
+        header = request.headers.get("Authorization", "").removeprefix("Basic ")
+        shown = b64decode(header).decode() if header else request.content.decode().partition("client_id=")[2]
+        return httpx2.Response(200, json={}) if shown == self._takes else httpx2.Response(self._refuses, json=REFUSED)
+
+
+REFUSED = {"error": "invalid_client"}
+
+
+@pytest.mark.parametrize("refuses", [400, 401])
+@pytest.mark.parametrize("takes", ["a b:s%3", "a+b:s%253", "a+b&client_secret=s%253"])
+def test_a_provider_of_other_manners_is_shown_another_proof(takes: str, refuses: int) -> None:
+    """The header without form-encoding, with it, the form alone; where none is taken, it is told."""
+    for taken, said in ((takes, "does not say who you are"), ("nothing", "refuses us")):
+        provider = Provider("https://id.example", transport=Picky(taken, refuses))
+        log_in = LogIn(provider, Client("a b", "s%3", BACK), MAPPED)
+        _, kept = log_in.begin("/")
+        with pytest.raises((RefusedError, OperatorError), match=said):
+            log_in.finish({"state": kept["state"], "code": "c"}, kept)
+
+
+@pytest.mark.parametrize(
+    ("roles", "sites", "expected"),
+    [
+        ("LHN Coordinators", "North Clinic", ({Role.COORDINATOR}, {"north"})),
+        ("LHN-QI", "west", ({Role.SITE_TEAM}, {"west"})),
+        (" LHN-QI, LHN-Doc ", "west;North", ({Role.SITE_TEAM, Role.CLINICIAN}, {"west", "North"})),
+        (["LHN Coordinators", "else"], ["North Clinic"], ({Role.COORDINATOR}, {"north"})),
+        ("LHN-QI LHN-Doc", "east west", ({Role.SITE_TEAM, Role.CLINICIAN}, {"east", "west"})),
+    ],
+)
+def test_a_list_that_a_provider_writes_as_a_text_is_read(roles: Any, sites: Any, expected: Any) -> None:
+    """Of one group some make a text (ADFS, PingFederate), some join all by commas; a group's name may have blanks."""
+    names = "LHN Coordinators=coordinator, LHN-QI=site-team, LHN-Doc=clinician"
+    mapped = Mapped.of("groups", "sites", names, "North Clinic=north")
+    viewer = mapped.viewer({"iss": "i", "sub": "s", "groups": roles, "sites": sites})
+    assert (viewer.roles, viewer.sites) == expected
 
 
 @pytest.mark.parametrize(

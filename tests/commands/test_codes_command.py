@@ -246,6 +246,51 @@ def test_a_fault_of_a_code_map_is_named_with_its_line(lhn: Network, row: str, sa
     assert fault[0]["line"] == len(row.splitlines()) + 1
 
 
+MANGLED = {
+    "1.23E+12": "rounded it",
+    "4,8E+06": "rounded it",
+    "1234.0": "took it for a number",
+    "#NAME?": "no value there",
+    "#N/A": "no value there",
+    "2-Jan": "into a date",
+    "Mar-05": "into a date",
+    "02. Okt": "into a date",
+    "01/02/2026": "into a date",
+    "\u201cHT\u201d": "quotation marks",
+    "H\u200bT": "nobody sees",
+    "10676031000119100": "check digit is wrong",  # a spreadsheet keeps fifteen digits
+}
+
+
+def test_a_code_that_no_source_writes_is_noted(lhn: Network) -> None:
+    """Its row would never be met: the source's code stays unmapped, and the map says that all is well."""
+    path = lhn.folder / "codes.csv"
+    systems = {code: "http://snomed.info/sct" if len(code) > 15 else OURS for code in MANGLED}
+    rows = [f'{systems[code]},"{code}",{LOINC},8302-2,' for code in MANGLED]
+    path.write_text("\n".join([HEADER, *rows]) + "\n")
+    checked = lhn.here("codes", "check", path, "--json")
+    told = json.loads(checked.stdout)
+    assert checked.returncode == 0
+    for line, said in enumerate(MANGLED.values(), 2):
+        assert [each["kind"] for each in told["findings"] if each["line"] == line and said in each["said"]] == ["note"]
+    kept = (
+        "HT",
+        "1E5",
+        "LAB-01",
+        "12-ABC",
+        "JUN-D",
+        "1.0",
+        "#12",
+        "Crohn\u2019s",
+        "10*3/uL",
+        "ABC-12",
+        "1/2",
+        "Marker 12",
+    )
+    path.write_text("\n".join([HEADER, *(f"{OURS},{code},{LOINC},8302-2," for code in kept)]) + "\n")
+    assert json.loads(lhn.here("codes", "check", path, "--json").stdout)["findings"] == []
+
+
 def test_what_is_no_csv_is_an_error_of_ours(lhn: Network) -> None:
     path = lhn.folder / "codes.csv"
     path.write_text(f'{HEADER}\n"a"b,c,d,e,f\n')

@@ -14,7 +14,7 @@ server.listen(0, "127.0.0.1", () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const client = (id) => ({ client_id: id, client_secret: `${id}-secret`, redirect_uris: [back] });
   const provider = new Provider(issuer, {
-    clients: [client("mainstem"), client("another")],
+    clients: ["mainstem", "another", "http://feedback/a b", "50%+off:now"].map(client),
     claims: { openid: ["sub", "roles", "sites", "realm_access"], profile: ["name"] },
     conformIdTokenClaims: told === "userinfo",
     features: { devInteractions: { enabled: false } },

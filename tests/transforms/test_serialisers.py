@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from synthetic_children import children
 
 from transforms import Mapper
+from transforms.mapped import REF_BYTES
 
 SITE = Mapper(site="north", time_zone="America/New_York", subject_key=b"k" * 32)
 LOINC, SNOMED, ACT = "http://loinc.org", "http://snomed.info/sct", "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -185,3 +186,19 @@ def test_of_several_codes_the_one_with_a_unit_is_chosen_whatever_the_order() -> 
     (record,) = contents(json.dumps(resource).encode()).values()
     assert json.loads(record)["code"] == "8302-2"
     assert (json.loads(record)["value"], json.loads(record)["unit"]) == (710, "cm")
+
+
+def test_a_line_that_breaks_off_withdraws_what_its_resource_gave_however_it_is_spaced() -> None:
+    """Python's own serialiser writes a blank behind each colon, others one in front."""
+    resource = {"resourceType": "Procedure", "id": "p-1", "status": "completed"}
+    lines = [
+        json.dumps(resource, separators=separators).encode()[:-1]
+        for separators in ((",", ":"), (", ", ": "), (" , ", " : "))
+    ]
+    outcomes = [SITE.map_lines([line]).unusual[0] for line in [*lines, b"{ " + lines[1][1:]]]
+    assert {outcome.ref for outcome in outcomes} == {SITE.record_ids("Procedure", [lines[0]])[0][:REF_BYTES]}
+    assert {str(outcome.problem and outcome.problem.reason) for outcome in outcomes} == {"invalid-json"}
+
+
+def test_a_line_of_a_type_that_is_not_read_names_no_resource_where_it_breaks_off() -> None:
+    assert SITE.map_lines([b'{"resourceType": "Basic", "id": "p-1"']).unusual[0].ref == b""

@@ -103,3 +103,54 @@ def test_without_an_effective_time_the_time_of_issue_stands_for_it() -> None:
     problem = site().map_line(json.dumps(temperature()).encode()).problem
     assert problem is not None
     assert problem.reason is Reason.MISSING_TIME
+
+
+def born(written: str, zone: str) -> tuple[str, list[str]]:
+    mapper = Mapper(site="north", time_zone=zone, subject_key=b"k" * 32, today=date(2026, 4, 1))
+    patient = {"resourceType": "Patient", "id": "p1", "birthDate": written}
+    (record,) = mapper.map_line(json.dumps(patient).encode()).records
+    provenance = json.loads(b"{" + record.provenance + b"}")
+    return json.loads(record.content)["birth_date"], provenance.get("flags", [])
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("Europe/Berlin", "2019-11-04T23:00:00Z"),
+        ("Europe/Berlin", "2019-11-04T23:00:00.000+0000"),
+        ("Europe/Athens", "2019-11-04 22:00:00+00:00"),
+        ("Asia/Kolkata", "2019-11-04T18:30:00Z"),
+        ("Pacific/Auckland", "2019-11-04T11:00:00Z"),
+        ("America/New_York", "2019-11-05T05:00:00Z"),
+        ("America/New_York", "2019-11-05T00:00:00Z"),
+        ("Europe/Berlin", "2019-11-05T00:00:00+01:00"),
+        ("Europe/Berlin", "2019-11-05T00:00:00"),
+        ("Asia/Tokyo", "2019-11-05T12:00:00Z"),
+        ("Pacific/Auckland", "2019-11-05T12:00:00Z"),
+        ("America/New_York", "2019-11-05T17:45:00Z"),
+    ],
+)
+def test_a_birth_date_written_as_a_time_is_the_day_that_is_meant(zone: str, written: str) -> None:
+    """Programs that hold a day as its midnight write, where clocks show more than in Greenwich, an hour of the day before."""
+    day, flags = born(written, zone)
+    assert (day, [flag for flag in flags if flag != "repaired:birthDate"]) == ("2019-11-05", [])
+    assert ("repaired:birthDate" in flags) == (not written.startswith("2019-11-05"))
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("America/New_York", "2019-11-05T02:30:00Z"),
+        ("America/Los_Angeles", "2019-11-05T05:00:00Z"),
+        ("Asia/Tokyo", "2019-11-05T22:00:00Z"),
+    ],
+)
+def test_a_birth_date_that_may_be_of_another_day_is_flagged(zone: str, written: str) -> None:
+    """A time of birth, or midnight of another place: nobody knows."""
+    assert born(written, zone) == ("2019-11-05", ["birth-date-doubtful"])
+
+
+def test_midnight_of_summer_and_of_long_ago_is_that_days() -> None:
+    """By the clocks of then."""
+    assert born("2019-06-04T22:00:00Z", "Europe/Berlin")[0] == "2019-06-05"
+    assert born("1975-06-30T23:00:00Z", "Europe/Berlin")[0] == "1975-07-01"

@@ -27,6 +27,7 @@ from transforms.rules import (
     mark_of_cancelled,
     null_flavour,
     of_itself,
+    of_result,
     one_of,
     other_version,
     patient,
@@ -143,7 +144,8 @@ RESOURCE = Resource(
     repeated={
         "modifierExtension": mark_of_cancelled(),
         "code": required(
-            told_by_instrument(coded(code=LOINC, every="codings", text_is=Reason.MISSING_CODE)), Reason.MISSING_CODE
+            of_result(told_by_instrument(coded(code=LOINC, every="codings", text_is=Reason.MISSING_CODE))),
+            Reason.MISSING_CODE,
         ),
         "value[x]": choice(
             valueQuantity=quantity(

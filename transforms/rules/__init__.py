@@ -85,6 +85,7 @@ from transforms.rules.meaning import (
     noted_if_false,
     noted_links,
     noted_unless_true,
+    of_result,
     unless_of_family,
 )
 from transforms.rules.medicines import (
@@ -248,6 +249,7 @@ __all__ = [
     "noted_unless_true",
     "null_flavour",
     "of_itself",
+    "of_result",
     "one_of",
     "other_version",
     "out_of_order",

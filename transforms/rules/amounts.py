@@ -114,6 +114,8 @@ def days_of(source: Stated | None, name: str, setting: Setting) -> Found:
         return Found({}, (f"{name.replace('_', '-')}-unreadable",))
     if abs(float(written)) > LONGEST_BARE:
         return Found({}, (f"{name.replace('_', '-')}-unreadable",))
+    if not float(written) and name == "days_supply":
+        flags = (*flags, "nothing-given")
     return Found({name: plain(written) if turn is SAME else plain(turn.of(Decimal(written)))}, flags)
 
 

@@ -33,7 +33,7 @@ from transforms.rules.concepts import (
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.refusals import MASKED, is_masked, understood
 from transforms.rules.setting import Setting
-from transforms.rules.texts import word_code, words_among
+from transforms.rules.texts import says_both, word_code, words_among
 
 
 def coded(*, every: str | None = None, text_is: Reason | None = None, **targets: str | tuple[str, ...]) -> Rule:
@@ -79,11 +79,17 @@ def coded_value(
             if not MASKED.isdisjoint(reasons):
                 raise Unusable(Reason.PARTIAL_ANSWER)
             return Found({absent: "OT" if found.flags else null_flavour_of(reasons)}, found.flags)
-        if len(words_among(concept.text, [text_of(coding.code) for coding in concept.codings])) > 1:
+        if _contradicts_itself(raw, concept):
             found = replace(found, flags=tuple(dict.fromkeys((*found.flags, f"several:{next(iter(targets))}"))))
         return found if listed else replace(found, unmapped=())
 
     return Rule((*rule.gives, absent), read)
+
+
+def _contradicts_itself(raw: bytes, concept: CodeableConcept) -> bool:
+    """Whether a value says one qualitative word and another: by codes and text, or the opposite by what is shown beside a code."""
+    codes = [text_of(coding.code) for coding in concept.codings]
+    return len(words_among(concept.text, codes)) > 1 or says_both(codes, (concept.text, *_displays(raw)))
 
 
 def codings(name: str) -> Rule:

@@ -116,6 +116,16 @@ def to_come(field: str, values: tuple[str, ...], *, start: str, end: str) -> Con
     return Contradiction("future", opening, holds, (start,), ("period",), _ends_late)
 
 
+def done_early(status: str, *, start: str) -> Contradiction:
+    """A status by which what was asked for is done, beside a start of it that is to come."""
+    opening, done = b',"%b":"' % start.encode(), b',"status":"%b"' % status.encode()
+
+    def holds(content: bytes, mark: int, latest: bytes) -> bool:
+        return _value(content, opening, mark) > latest and done in content
+
+    return Contradiction("future", opening, holds, (start,))
+
+
 def _ends_late(latest: bytes) -> Among:
     def among(periods: Contents) -> Collection[int]:
         return [place for place, period in enumerate(periods) if period is not None and _is_late(period, latest)]

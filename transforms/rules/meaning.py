@@ -137,7 +137,7 @@ _DENIES = re.compile(
     rf"(?i)/[^/\"]*(negation-?ind|negated|verneinung|not-?done|do-?not-?per?form|not-?performed|not-?given|not-?taken){_NAME}"
 )
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
-_ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
+_ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject|patient-animal)$")
 _NOT_TAKEN = re.compile(
     rb'(?i)MedicationStatement\.taken"[^{}]*"valueCode"\s*:\s*"n"|"valueCode"\s*:\s*"n"[^{}]*MedicationStatement\.taken"'
     rb'|MedicationStatement\.adherence".*"code"\s*:\s*"not-taking'
@@ -305,7 +305,7 @@ _AGAINST = {
         r"|absence de|pas de signes?|exclu(?:e|ido|ida)?|descartad[oa]|sin evidencia de|esclus[oa]|uitgesloten|geen aanwijzing(?:en)?)\b"
     ),
     "doubted-in-words": re.compile(
-        r"\b(?:rule out|r/o|possibl[ey]|probabl[ey]|suspected|suspicion (?:of|de)|query|questionable|presumed|concern for"
+        r"\b(?:rule out|r/o|possibl[ey]|probabl[ey]|suspected|suspicion (?:of|de|d')|query|questionable|presumed|concern for"
         r"|verdacht(?: auf)?|v\. ?a\.|fraglich[er]?|sospecha de|sospett[oa]|verdenking)(?:\b|(?<=\.))|\?"
     ),
     "family-in-words": re.compile(
@@ -317,9 +317,27 @@ _AGAINST = {
     ),
 }
 """What somebody adds to a code in the words beside it, and means the other way round."""
+_AGAINST_RESULTS = {
+    "denied-in-words": re.compile(
+        r"[-\u2013\u2014:;,(\[/]\s*(?:(?:patient|pt|parent|child) )?"
+        r"(?:refused|declined|cancell?ed|not (?:done|performed|obtained)|unable to obtain)\b"
+    ),
+    "family-in-words": _AGAINST["family-in-words"],
+}
+"""What is added to the name of a result: names and questions hold the other words as their own ("Do you smoke?")."""
 
 
-def _said_against(raw: bytes) -> list[str]:
+def of_result(rule: Rule) -> Rule:
+    """The code of a result; words beside it by which it is the family's, or was not done, are flagged."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found, flags = rule.read(raw, companion, setting), _said_against(raw, _AGAINST_RESULTS)
+        return replace(found, flags=(*found.flags, *flags)) if flags else found
+
+    return replace(rule, read=read)
+
+
+def _said_against(raw: bytes, words: Mapping[str, re.Pattern[str]] = _AGAINST) -> list[str]:
     """What a concept's own text says against its codes, in words that are not theirs."""
     try:
         said: _Said = decode(raw, _Said | None) or _Said()
@@ -328,7 +346,8 @@ def _said_against(raw: bytes) -> list[str]:
     text = text_of(said.text).lower()
     if not text or text in {text_of(each.display).lower() for each in said.coding or [] if each is not None}:
         return []
-    return [flag for flag, words in _AGAINST.items() if words.search(text)]
+    plain = text.replace("\u2019", "'")
+    return [flag for flag, sought in words.items() if sought.search(plain)]
 
 
 _OF_FAMILY = re.compile(rb'(?i)"family[ _-]?(?:history|hx)"')

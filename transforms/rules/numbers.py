@@ -98,6 +98,7 @@ class _Range(Struct, gc=False):
     high: Stated | None = None
     appliesTo: Raw = None  # type: ignore[assignment]
     age: Raw = None  # type: ignore[assignment]
+    text: Any = None
 
 
 def value_range(*, low: str, high: str, unit: str, absent: str, unit_of: str) -> Rule:
@@ -116,15 +117,18 @@ def value_range(*, low: str, high: str, unit: str, absent: str, unit_of: str) ->
 
 
 def reference_range(*, low: str, high: str, unit: str, unit_of: str) -> Rule:
-    """List of reference ranges → the ends of the one that is for everybody; of several such none, flagged."""
+    """List of reference ranges → the ends of the one that is for everybody; of several such, or in words alone, none, flagged."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         listed: list[_Range | None] = decode(raw, list[_Range | None] | None) or []
         given = [each for each in listed if each is not None and (each.low or each.high)]
         plain_ones = [each for each in given if each.appliesTo is None and each.age is None]
         chosen = plain_ones if len(given) > 1 else given
+        if not given:
+            worded = any(each is not None and isinstance(each.text, str) and each.text.strip() for each in listed)
+            return Found(flags=("reference-withheld",)) if worded else NOTHING
         if len(chosen) != 1:
-            return Found(flags=("reference-several",)) if given else NOTHING
+            return Found(flags=("reference-several",))
         try:
             if any(map(_withheld, (chosen[0].low, chosen[0].high))):
                 return Found(flags=("reference-withheld",))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from transforms.rules.answers import reporter
 from transforms.rules.codes import one_of
-from transforms.rules.contradictions import of_itself, out_of_order
+from transforms.rules.contradictions import done_early, of_itself, out_of_order
 from transforms.rules.declaring import Choice, Rule, choice
 from transforms.rules.meaning import extensions
 from transforms.rules.texts import withheld
@@ -14,6 +14,7 @@ from transforms.rules.visits import codings_in_extension
 REQUEST_CONTRADICTIONS = (
     out_of_order("ends-before-start", "occurrence_date", "occurrence_end_date"),
     of_itself("part-of-itself", "replaces"),
+    done_early("completed", start="occurrence_date"),
 )
 
 _STATUS = ("draft", "active", "on-hold", "revoked", "completed", "unknown")

@@ -109,6 +109,24 @@ def words_among(text: Scalar, codes: Iterable[str]) -> set[str]:
     return {code for code in (*codes, said or "") if code in _codes()}
 
 
+_OPPOSITES = {"yes": "no", "no": "yes", "normal": "abnormal", "abnormal": "normal"}
+
+
+def says_both(codes: Iterable[str], shown: Iterable[Scalar]) -> bool:
+    """Whether codes (SNOMED CT's, LOINC's answers) and the words shown beside them say a thing and its opposite."""
+    said = [*codes, *(word_code(text_of(each)) or "" for each in shown)]
+    sides = {_sides()[code] for code in said if code in _sides()}
+    return any(_OPPOSITES[side] in sides for side in sides)
+
+
+@cache
+def _sides() -> dict[str, str]:
+    """What a code says that has an opposite: `yes`, `no`, `normal`, `abnormal`."""
+    with files("transforms.codes").joinpath("words.csv").open(encoding="utf-8") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["says"]]
+    return {code: row["says"] for row in rows for code in (row["code"], row["answer"]) if code}
+
+
 @cache
 def _codes() -> frozenset[str]:
     return frozenset(_words().values())

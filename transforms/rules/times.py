@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, time
 from typing import Any
 
 from msgspec import Struct
@@ -230,10 +231,11 @@ def died_in_words(*, flag: str, date: str) -> Rule:
 
 
 def birth_date(name: str) -> Rule:
-    """date → the date; a time of birth is cut off."""
+    """date → the date; a time of birth is cut off. Written as the instant at which that day began at the site, it is that day."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        day = string_of(raw).partition("T")[0]
+        text = string_of(raw)
+        day = _BEHIND_A_DAY.split(text, maxsplit=1)[0]
         known = _ZEROED.sub("", spread(day).partition("T")[0])
         try:
             date = calendar_date(known) if known else ""
@@ -241,12 +243,36 @@ def birth_date(name: str) -> Rule:
             raise Unusable(Reason.INVALID_FIELD) from None
         if date and not FIRST_YEAR <= date[:4] <= _LAST_YEAR:
             return Found(flags=("birth-date-placeholder",))
-        flags = ("future",) * (date > setting.latest) + ("birth-date-doubtful",) * (date in _EPOCHS)
-        return Found({name: date}, flags, repaired=known != day) if date else NOTHING
+        here, doubtful = _day_here(text, date, setting)
+        flags = ("future",) * (here > setting.latest) + ("birth-date-doubtful",) * (doubtful or here in _EPOCHS)
+        return Found({name: here}, flags, repaired=here != day) if here else NOTHING
 
     return Rule((name,), read)
 
 
+def _day_here(text: str, date: str, setting: Setting) -> tuple[str, bool]:
+    """The day that a birth date means which was written as an instant in UTC, and whether it may be another.
+
+    Programs that hold a day as its midnight write `2019-11-04T23:00:00Z` where clocks show an hour more: the 5th. Of any other
+    time nobody knows whether it is one of birth, or midnight elsewhere; it matters where the site's day is another.
+    """
+    if len(text) <= len("2019-11-04T"):
+        return date, False
+    try:
+        when = datetime.fromisoformat(text)
+        if when.tzinfo is None or when.utcoffset() or when.time() == time():
+            return date, False
+        here = when.astimezone(setting.zone)
+    except (ValueError, OverflowError):
+        return date, False
+    if here.time() == time():
+        return here.date().isoformat(), False
+    same = here.date().isoformat() == date or when.time() == time(12)  # noon: written so that the day holds anywhere
+    return date, not same
+
+
+_BEHIND_A_DAY = re.compile(r"T|\s+(?=[0-9]{2}:)")
+"""Where a time begins."""
 _ZEROED = re.compile(r"(-00)?-00$")
 """Month or day not known, as systems write it that have no shorter date."""
 _EPOCHS = frozenset({"1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01", "1904-01-01", "1970-01-01"})

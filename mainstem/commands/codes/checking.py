@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mainstem.commands.codes.mangled import mangled
 from mainstem.config.site_mapper import read_code_map
 from schemas.given_files import given_table
 from transforms import CodeMapRow
@@ -62,6 +63,7 @@ def _row_remarks(line: int, row: CodeMapRow) -> Iterator[Remark]:
         return
     if row.system.strip() and repaired_system(row.system) is None and not is_bare_oid(row.system):
         yield Remark(line, True, f"system '{row.system}' is no URI; leave it empty where the source names none")
+    yield from _source_remarks(line, row.code.strip(), repaired_system(row.system))
     target, code = repaired_system(row.target_system), row.target_code.strip()
     if target is None:
         yield Remark(line, True, f"target_system '{row.target_system}' is no URI: write it as {LOINC}")
@@ -80,6 +82,17 @@ def _row_remarks(line: int, row: CodeMapRow) -> Iterator[Remark]:
     elif target == LOINC and code not in unit_table() and not code.startswith("LA"):
         yield Remark(
             line, False, f"{code} has no row in the unit table: values keep the unit they come in, none is judged"
+        )
+
+
+def _source_remarks(line: int, code: str, system: str | None) -> Iterator[Remark]:
+    """Whether a source can have written it: a row for what no source writes is never met, and nobody hears of it."""
+    if done := mangled(code):
+        yield Remark(line, False, f"code {code!r}: {done}, or the row is never met")
+    elif system in known_systems() and system != UCUM and (fault := code_fault(system, code)):
+        said = _FAULTS.get(fault, "it has not their form")
+        yield Remark(
+            line, False, f"'{code}' is no code of {system}: {said}; the row is met where the source writes it so"
         )
 
 

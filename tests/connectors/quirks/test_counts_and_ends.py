@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import pytest
@@ -242,3 +243,31 @@ def test_an_odd_answer_about_the_far_future_is_no_proof_that_all_came(
     faulty.faults.append(lambda asked: Answered(odd) if asked.value("_lastUpdated") > "ge2033" else None)
     windowed = pull_unit(north, "Patient", since=datetime(2029, 1, 1, 0, 30, tzinfo=UTC))
     assert (windowed.complete, windowed.resources, windowed.counted) == (True, 7, False)
+
+
+@pytest.mark.parametrize("night", [0, 1, 2, 3])
+def test_an_order_that_is_another_on_each_page_is_no_proof(
+    faulty: FaultyHospital, north: Site, pull_unit: Any, ids: Any, night: int
+) -> None:
+    """Rows alike in what a database sorts by: it sorts them anew for each page, the same way each time. Some come twice, some never;
+    nobody counts. What two readings agree on is no proof where their pages begin at the same rows."""
+    patients = list(faulty.resources["Patient"])
+
+    def sort_anew(asked: Asked) -> None:
+        faulty.resources["Patient"][:] = patients
+        Random(100 * night + int(asked.value("page", "0"))).shuffle(faulty.resources["Patient"])
+
+    faulty.counts, faulty.understands = False, {"_count"}
+    faulty.faults.append(sort_anew)
+    (short,) = pull_unit(north, "Patient").short
+    assert short.cause == GapCause.END_NOT_PROVEN
+    assert len(set(ids("Patient"))) < COUNT
+
+
+def test_rows_that_come_twice_are_no_doubt_where_all_readings_agree(
+    faulty: FaultyHospital, north: Site, pull_unit: Any, ids: Any
+) -> None:
+    """A server that joins tables gives some rows twice, whatever the size of its pages: nothing hides."""
+    faulty.counts, faulty.understands = False, {"_count"}
+    faulty.put(*(each for each in list(faulty.resources["Patient"]) for _ in range(2)))
+    require_all(pull_unit(north, "Patient"), ids)

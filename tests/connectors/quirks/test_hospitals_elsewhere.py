@@ -185,6 +185,8 @@ SEARCHED: dict[str, Shape] = {
     "a link stands between blanks": Shape(onward(lambda url: f" {url} \n")),
     "a link has what no address has": Shape(onward(lambda url: f"{url}&of=a b|ü#end")),
     "a link names another port": Shape(onward(lambda url: re.sub(r":\d+/", ":8443/", url))),
+    "a link names its port twice": Shape(onward(lambda url: re.sub(r"(:\d+)/", r"\1\1/", url))),
+    "a link names its port twice, and that of TLS": Shape(onward(lambda url: re.sub(r":\d+/", ":443:443/", url))),
     "a link names the port of TLS": Shape(onward(lambda url: re.sub(r"http:(.*):\d+/", r"https:\1/", url))),
     "a link is not known": Shape(refuses_links(Answered(b"", 410))),
     "a link is not known, and no other way leads on": Shape(
