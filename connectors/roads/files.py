@@ -126,7 +126,7 @@ class _Copying:
             last = self.landing.folder / self.cursor.files[-1]
             whole = self.landing.append(last, self.cursor.together, [])  # what a crash left behind is cut off
             self.together = Together(self.landing, last, whole)
-        self.saved = 0.0
+        self.saved = time.monotonic()
 
     def run(self) -> Pulled:
         """Every file from where the cursor stands."""
@@ -205,7 +205,8 @@ class _Copying:
         return ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
 
     def _take(self, part: DeliveryPart) -> None:
-        cursor, meter = self.cursor, Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
+        cursor, kind = self.cursor, self.type if self._is_named(part) else ""
+        meter = Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes, kind=kind)
         before, small, target = _looks(part.path), None, None
         self.sum, self.meter = 0, meter
         try:
@@ -236,8 +237,10 @@ class _Copying:
 
     def _is_senseless(self, part: DeliveryPart) -> bool:
         """Whether a file that is named after the type holds nothing of FHIR."""
-        named = named_type(part.name, self.types) == self.type
-        return named and holds_no_resource(part, self.folder, cap=self.limits.line_bytes)
+        return self._is_named(part) and holds_no_resource(part, self.folder, cap=self.limits.line_bytes)
+
+    def _is_named(self, part: DeliveryPart) -> bool:
+        return named_type(part.name, self.types) == self.type
 
     def _opened(self, part: DeliveryPart, meter: Meter) -> tuple[list[bytes], Iterator[bytes] | None]:
         """What a part begins with, and what comes behind; None where that is all of it, and little."""

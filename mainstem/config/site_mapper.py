@@ -6,6 +6,7 @@ from pathlib import Path
 from mainstem.config.site_files import Secrets, SiteFile
 from schemas.errors import OperatorError
 from schemas.given_files import given_table
+from schemas.sites import Site
 from transforms import ALL_TYPES, CodeMapRow, Mapper, parse_code_map
 from transforms.reading.references import LookUp, LookUpLent
 
@@ -25,16 +26,10 @@ def site_mapper(
     """The mapper of a site; `look_up` answers for resources that others are read with, `lent` for what they say, `bears` for whom
     references may name; without its code map where that is asked for. Raises OperatorError for a short key or a broken code map."""
     site = file.site
-    key = secrets(site.subject_key)
-    if len(key) < KEY_BYTES:
-        raise OperatorError(
-            f"{site.site}: the subject key has {len(key)} bytes; pseudonyms need at least {KEY_BYTES}",
-            "`mainstem sites new` writes a good one. Keep it: another key gives other pseudonyms.",
-        )
     return Mapper(
         site=site.site,
         time_zone=site.time_zone,
-        subject_key=key,
+        subject_key=subject_key(site, secrets),
         code_map=[*shared_map(file), *own_map(file)] if with_map else [],
         types=types,
         look_up=look_up,
@@ -43,6 +38,17 @@ def site_mapper(
         midnight_is_date=site.dates_as_midnight_utc,
         place=(site.place.latitude, site.place.longitude) if site.place else None,
     )
+
+
+def subject_key(site: Site, secrets: Secrets) -> bytes:
+    """The key of a site's pseudonyms. Raises OperatorError for a short one."""
+    key = secrets(site.subject_key)
+    if len(key) < KEY_BYTES:
+        raise OperatorError(
+            f"{site.site}: the subject key has {len(key)} bytes; pseudonyms need at least {KEY_BYTES}",
+            "`mainstem sites new` writes a good one. Keep it: another key gives other pseudonyms.",
+        )
+    return key
 
 
 def shared_map(file: SiteFile) -> list[CodeMapRow]:

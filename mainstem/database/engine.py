@@ -13,6 +13,7 @@ from mainstem import telemetry
 from mainstem.database.errors import translated
 from mainstem.database.locks import in_turn, rights_of
 from mainstem.database.options import ASKS, AT_ONCE, READS
+from mainstem.database.pooling import look_before_lending
 from mainstem.database.urls import make_private, name_of, parse_url
 from mainstem.database.wal import switch_to_wal
 from mainstem.database.watched import watch
@@ -66,7 +67,8 @@ def _made(url: URL, wait_seconds: float, options: dict[str, Any]) -> Engine:
 
 
 def _postgresql(url: URL, arguments: dict[str, Any], options: dict[str, Any]) -> Engine:
-    engine = create_engine(url, pool_size=2, max_overflow=6, pool_pre_ping=True, connect_args=arguments, **options)
+    engine = create_engine(url, pool_size=2, max_overflow=6, connect_args=arguments, **options)
+    look_before_lending(engine)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -71,7 +71,8 @@ def settle(refresh: Refresh, load: Load, whole: Collection[str]) -> None:
     if found and not found.members:
         return
     members = dict(_marks(refresh, found).values()) if found else {}
-    for name in whole:
+    known = refresh.store.cohorts.types(load.site) if not members else whole  # nobody is kept of a type, nearly always
+    for name in (each for each in whole if each in known):
         refresh.store.cohorts.settle(load.site, name, members)
 
 

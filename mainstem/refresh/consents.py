@@ -65,9 +65,8 @@ class Sifting:
         return msgspec.structs.replace(pulled, notes=[*pulled.notes, note])
 
 
-def sift(refresh: Refresh) -> Sifting | None:
-    """For a pull; None where nobody withdrew."""
-    stopped = refresh.store.consents.stopped(refresh.site.site)
+def sift(refresh: Refresh, stopped: Collection[bytes]) -> Sifting | None:
+    """For a pull, by those who withdrew; None where nobody did."""
     return Sifting(_is_one_of(refresh, stopped)) if stopped else None
 
 

@@ -14,14 +14,17 @@ class BusyError(TemporaryError):
 
 
 @contextmanager
-def holding(refresh: Refresh, load_id: str, step: str, part: str = "") -> Iterator[Load]:
-    """The right to do a step of a load, or a part of it, while the context lasts.
+def holding(refresh: Refresh, load_id: str, step: str, part: str = "", *, known: Load | None = None) -> Iterator[Load]:
+    """The right to do a step of a load, or a part of it, while the context lasts. `known`: the load as it was read for another
+    part, of which it is only asked whether it is open still.
 
     Raises BusyError naming who has it, OperatorError naming the open load where this one is not.
     """
     doing = telemetry.span(step, load_id, site=refresh.site.site, part=part)
     with doing, locked(refresh, step, part):
-        yield refresh.store.loads.held(load_id)
+        if known is not None:
+            refresh.store.loads.require_open(load_id)
+        yield known or refresh.store.loads.held(load_id)
 
 
 @contextmanager

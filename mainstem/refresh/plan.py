@@ -7,6 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from connectors.pulling import beside, read_capabilities, readable, require_delivery, units
+from mainstem.config.site_mapper import subject_key
 from mainstem.refresh import cohort
 from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Refresh
@@ -44,12 +45,15 @@ def plan(
 
     `types` limits the load to some of the site's types; `since` (UTC) reads again from then, where that is before the
     watermark: a later one would let the watermark pass what was never read.
+
+    Raises OperatorError, and opens no load, where the site's key is missing or short.
     """
     site = refresh.site
     if unknown := sorted(set(types) - set(site.types)):
         raise OperatorError(
             f"{site.site} does not read {', '.join(unknown)}", f"Its types are {', '.join(site.types)}."
         )
+    subject_key(site, refresh.secrets)  # a load that no step could go on with would stand in the way of the next
     with locked(refresh, "plan"):
         load, resumed = _open(refresh, mode, _limit(refresh, types), since, fresh=fresh)
     if not resumed:

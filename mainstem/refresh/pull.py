@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
+from functools import partial
+from time import monotonic
 
 import msgspec
 import structlog
@@ -11,6 +13,7 @@ from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall, reasons
 from connectors.pulling import Wanted, pull
 from mainstem.refresh import cohort, consents
 from mainstem.refresh.door import holding
+from mainstem.refresh.lately import SECONDS, Lately
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import IncompleteError, MainstemError
@@ -40,10 +43,11 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
     resources, failed = 0, None
     accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(refresh.site.site)}
     narrowed = refresh.store.cohorts.types(refresh.site.site)
+    stopped = Lately(partial(refresh.store.consents.stopped, refresh.site.site))
     with _Noting(refresh, load_id) as noting:
         for name in names:
             load = noting.hold(name)
-            pulled, error = _lacking(refresh, load, *_tried(refresh, load, name, narrowed))
+            pulled, error = _lacking(refresh, load, *_tried(refresh, load, name, narrowed, stopped()))
             noting.note(name, pulled)
             resources += pulled.resources
             if short := [each for each in pulled.short if (each.type, each.cause) not in accepted]:
@@ -54,22 +58,26 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
 
 
 class _Noting(AbstractContextManager["_Noting"]):
-    """What units gave, noted with the load: those of which nothing came with the next one of which something did, as a
-    transaction for each is what such units cost. A unit is held until it is noted."""
+    """What units gave, noted with the load: what came within a second together, as a transaction for each is what small units
+    cost. A unit is held until it is noted; what a crash kept from being noted is whole in the landing, and costs nothing again."""
 
     def __init__(self, refresh: Refresh, load_id: str) -> None:
         self._refresh, self._load = refresh, load_id
         self._pulled: dict[str, Pulled] = {}
         self._held = ExitStack()
+        self._noted = monotonic()
+        self._known: Load | None = None
 
     def hold(self, name: str) -> Load:
         """The right to pull a unit."""
-        return self._held.enter_context(holding(self._refresh, self._load, "pull", name))
+        holds = holding(self._refresh, self._load, "pull", name, known=self._known)
+        self._known = self._held.enter_context(holds)
+        return self._known
 
     def note(self, name: str, pulled: Pulled) -> None:
         """What a unit gave."""
         self._pulled[name] = pulled
-        if pulled.resources or pulled.short:
+        if pulled.short or (pulled.resources and monotonic() - self._noted > SECONDS):
             self._write()
 
     def _write(self) -> None:
@@ -77,15 +85,19 @@ class _Noting(AbstractContextManager["_Noting"]):
         with self._held:
             if pulled:
                 self._refresh.store.loads.record_pulled(self._load, pulled)
+        self._noted = monotonic()
 
     def __exit__(self, *_: object) -> None:
         self._write()
 
 
-def _tried(refresh: Refresh, load: Load, name: str, narrowed: Collection[str]) -> tuple[Pulled, MainstemError | None]:
-    """What a unit gave; where it raised, the error that left it unread. `narrowed`: types that were read of a cohort."""
+def _tried(
+    refresh: Refresh, load: Load, name: str, narrowed: Collection[str], stopped: Collection[bytes]
+) -> tuple[Pulled, MainstemError | None]:
+    """What a unit gave; where it raised, the error that left it unread. `narrowed`: types that were read of a cohort; `stopped`:
+    subjects who withdrew."""
     try:
-        return _pull_unit(refresh, load, name, narrowed), None
+        return _pull_unit(refresh, load, name, narrowed, stopped), None
     except MainstemError as exc:
         concerned = EVERY_TYPE if name == EXPORT else name
         return Pulled(unit=name, short=[Shortfall.of_error(concerned, exc)], as_of=refresh.clock()), exc
@@ -117,14 +129,16 @@ def _lacking(
     return found, error if left else None
 
 
-def _pull_unit(refresh: Refresh, load: Load, name: str, narrowed: Collection[str]) -> Pulled:
+def _pull_unit(
+    refresh: Refresh, load: Load, name: str, narrowed: Collection[str], stopped: Collection[bytes]
+) -> Pulled:
     types = load.plan.types if name == EXPORT else [name]
     roster = cohort.roster_of(refresh, load.id)
     joined = cohort.joined(refresh, roster, [each for each in types if each in load.plan.since]) if roster else set()
     # An export begins at one moment for all; so does everybody where a cohort was read before.
     anew = bool(joined) if name == EXPORT else roster is None and any(each in narrowed for each in types)
     since = None if anew else _since(load, types)
-    sift = consents.sift(refresh)
+    sift = consents.sift(refresh, stopped)
     wanted = Wanted(
         unit=name,
         landing=refresh.landing(load.id),

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import structlog
 
 from connectors.formats.ndjson import read_batches
+from mainstem.config.site_mapper import subject_key
 from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.came import Came, heads
 from mainstem.refresh.cohort import roster_of
@@ -98,6 +99,7 @@ def _opened(refresh: Refresh, kind: Kind, reason: str) -> tuple[Load, bool]:
     """The unfinished replay of the same kind, else a new one; and whether it was open."""
     store, site = refresh.store, refresh.site.site
     asked = [reason] if reason else []
+    subject_key(refresh.site, refresh.secrets)  # before a load is opened with which nothing can be done
     unfinished = store.loads.open(site)
     if unfinished is not None:
         if (unfinished.plan.replay, unfinished.plan.asked_types) == (kind, asked):

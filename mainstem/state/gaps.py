@@ -101,10 +101,13 @@ def close(connection: Connection, site: str, resource_types: Collection[str], at
     return connection.execute(update(row).where(*these).values(closed=at)).rowcount
 
 
-def end_acceptances(connection: Connection, site: str, resource_type: str, still: Container[str]) -> None:
-    """A type is whole: what was accepted of it ends, but for the causes that are still met."""
+def end_acceptances(
+    connection: Connection, site: str, resource_types: Container[str], still: Container[tuple[str, str]]
+) -> None:
+    """Types are whole: what was accepted of them ends, but for the types and causes that are still met."""
     row = tables.acceptance
-    this = (row.c.site == site, row.c.resource_type == resource_type)
-    for cause in connection.scalars(select(row.c.cause).where(*this)).all():
-        if cause not in still:
-            connection.execute(delete(row).where(*this, row.c.cause == cause))
+    known = connection.execute(select(row.c.resource_type, row.c.cause).where(row.c.site == site)).all()
+    for name, cause in known:
+        if name in resource_types and (name, cause) not in still:
+            these = (row.c.site == site, row.c.resource_type == name, row.c.cause == cause)
+            connection.execute(delete(row).where(*these))

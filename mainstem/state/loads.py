@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +14,7 @@ from mainstem.database import Database
 from mainstem.state import audit, figures, gaps, quarantine, standings, tables, watermarks
 from mainstem.state.batch import Place
 from mainstem.state.notes import noted
-from mainstem.state.outbox import refused_by_reason
+from mainstem.state.outbox import refused_by_reason, waiting_of
 from mainstem.state.telling import ended_as, tell_load
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.loads import Gap, LoadEvent, LoadEventType, LoadQuality, LoadReport, Mode, TypeCounts
@@ -133,15 +134,14 @@ class Loads:
                 hold_open(connection, load_id, lock=False)
             return load
 
+    def require_open(self, load_id: str) -> None:
+        """Raises OperatorError where a load is not its site's open one."""
+        with self._database.read() as connection:
+            hold_open(connection, load_id, lock=False)
+
     def last(self, site: str) -> Load | None:
         """The site's newest load."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                _LOAD.where(tables.load.c.site == site)
-                .order_by(tables.load.c.started.desc(), tables.load.c.id.desc())
-                .limit(1)
-            ).first()
-        return None if row is None else _as_load(row)
+        return next(iter(self.of(site, limit=1)), None)
 
     def whole(self, site: str) -> list[Load]:
         """The last loads of the site that read its EHR and completed, with gaps or without; the newest first."""
@@ -199,10 +199,13 @@ class Loads:
             .join_from(tables.load_unit, tables.load, row.load == load.id)
             .where(load.site == site, row.unit == unit, load.status == "completed")
             .order_by(load.started.desc(), load.id.desc())
-            .limit(_LOOKED_BACK)
         )
         with self._database.read() as connection:
-            found = (msgspec.convert(pulled, Pulled) for pulled in connection.scalars(wanted))
+            newest, others = wanted.limit(1), wanted.offset(1).limit(_LOOKED_BACK - 1)
+            rows = chain.from_iterable(
+                connection.scalars(some) for some in (newest, others)
+            )  # nearly always the newest
+            found = (msgspec.convert(pulled, Pulled) for pulled in rows)
             return next((each for each in found if such(each)), None)
 
     def any_pulled(self, load_id: str) -> bool:
@@ -334,10 +337,9 @@ class Loads:
         missing: "Missing",
         error: str | None,
     ) -> None:
-        for name, value in moved.items():
-            watermarks.move(connection, load.site, name, value, load.id, now=ended)
-            still = {gap.cause for gap in missing.accepted if gap.resource_type == name}
-            gaps.end_acceptances(connection, load.site, name, still)
+        watermarks.move(connection, load.site, moved, load.id, now=ended)
+        still = {(gap.resource_type, gap.cause) for gap in missing.accepted}
+        gaps.end_acceptances(connection, load.site, moved, still)
         gaps.close(connection, load.site, {*moved, *missing.whole}, ended)
         for gap in missing.gaps:
             gaps.open_one(connection, load.site, gap, ended)
@@ -464,11 +466,7 @@ def _prove(connection: Connection, load: Load, moved: Mapping[str, datetime], en
             raise _unproven(
                 load, f"the watermark of {name} lies in the future", "Correct the clock of this machine or of the EHR."
             )
-    state = tables.record.c
-    waiting = connection.execute(
-        select(func.count()).where(tables.pending(load.site), state.load == load.id)
-    ).scalar_one()
-    if waiting:
+    if waiting := waiting_of(connection, load.site, load.id):
         raise _unproven(load, f"{waiting} changes are not published", "Run the publish step of this load.")
 
 

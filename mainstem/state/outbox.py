@@ -163,6 +163,17 @@ def refused_by_reason(connection: Connection, site: str) -> dict[str, int]:
     return dict(iter(found))
 
 
+def waiting_of(connection: Connection, site: str, load_id: str) -> int:
+    """How many of a load's changes are not published. That nothing of the site waits, as nearly always, the index of numbers
+    tells; for those of one load, of which it has no statistics yet, PostgreSQL would read the whole table.
+    """
+    row = tables.record.c
+    first = select(row.number).where(tables.pending(site)).order_by(row.number).limit(1)
+    if connection.execute(first).first() is None:
+        return 0
+    return connection.execute(select(func.count()).where(tables.pending(site), row.load == load_id)).scalar_one()
+
+
 _MARK = text(
     "INSERT INTO told_mark (site, epoch, number, topic) VALUES (:site, :epoch, :number, :topic)"
     " ON CONFLICT (site) DO UPDATE SET epoch = excluded.epoch, number = excluded.number, topic = excluded.topic"

@@ -61,13 +61,18 @@ class Quality:
         row = tables.record.c
         judged = and_(_of_site(site), row.content.is_not(None), row.type != DERIVED, row.subject.in_(subjects))
         replacing = place_in(self._database, row.content, _REPLACES) > 0
-        in_order = select(row.id).where(judged).order_by(row.subject, row.type != PERSON, not_(replacing), row.id)
+        order = (row.subject, row.type != PERSON, not_(replacing), row.id)
+        told = [row[name] for name in Row._fields]
         with self._database.stream() as connection:
+            connection = connection.execution_options(yield_per=_AT_ONCE)
+            if not self._database.is_sqlite:
+                yield from (Row(*each) for each in connection.execute(select(*told).where(judged).order_by(*order)))
+                return
             # SQLite sorts in memory: ids alone, so that of somebody with very many records not all contents are held
-            ids = connection.execution_options(yield_per=2000).scalars(in_order)
+            ids = connection.scalars(select(row.id).where(judged).order_by(*order))
             while some := list(islice(ids, _AT_ONCE)):
-                wanted = select(row.id, row.subject, row.content, row.provenance).where(row.id.in_(some))
-                found = {id_: told for id_, *told in connection.execute(wanted)}
+                wanted = select(row.id, *told).where(row.id.in_(some))
+                found = {id_: each for id_, *each in connection.execute(wanted)}
                 yield from (Row(*found[id_]) for id_ in some)
 
     def held(self, site: str) -> Held:

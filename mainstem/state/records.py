@@ -49,10 +49,8 @@ class Records:
 
     def unrecognised(self, site: str, ids: Sequence[bytes], line_digests: Sequence[bytes]) -> list[int]:
         """Which of some lines, known by the ids of their records and their digests, did not give what is stored: their places."""
-        with self._database.stream() as connection:
-            cursor = self._database.cursor(connection)
-            self._batches.prepare(cursor)
-            return self._batches.unrecognised(cursor, site, ids, line_digests)
+        with self._database.read() as connection:
+            return self._batches.unrecognised(self._database.cursor(connection), site, ids, line_digests)
 
     def stands(self, site: str, record_id: bytes) -> bool:
         """Whether a record is there and not withdrawn."""

@@ -1,8 +1,9 @@
 """Up to when each resource type is complete."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from mainstem.database import Database
 from mainstem.state import tables
@@ -40,17 +41,18 @@ def of_site(connection: Connection, site: str) -> dict[str, datetime]:
     return dict(iter(found))
 
 
-def move(
-    connection: Connection, site: str, resource_type: str, value: datetime, load_id: str, *, now: datetime
-) -> None:
-    """Never back; but for one that lies in the future, which is nobody's word."""
-    row = tables.watermark
-    this = (row.c.site == site, row.c.resource_type == resource_type)
-    stored = connection.execute(select(row.c.value).where(*this)).scalar()
-    if stored is None:
-        connection.execute(insert(row).values(site=site, resource_type=resource_type, value=value, load=load_id))
-    elif value > stored or stored > now:
-        connection.execute(update(row).where(*this).values(value=value, load=load_id))
+def move(connection: Connection, site: str, to: Mapping[str, datetime], load_id: str, *, now: datetime) -> None:
+    """By resource type. Never back; but for one that lies in the future, which is nobody's word."""
+    row, known = tables.watermark, of_site(connection, site) if to else {}
+    new = {name: value for name, value in to.items() if name not in known}
+    later = {name: value for name, value in to.items() if name in known and (value > known[name] or known[name] > now)}
+    if new:
+        this = {"site": site, "load": load_id}
+        connection.execute(insert(row), [{**this, "resource_type": name, "value": new[name]} for name in new])
+    if later:
+        these = (row.c.site == site, row.c.resource_type == bindparam("name"))
+        moved = update(row).where(*these).values(value=bindparam("upto"), load=load_id)
+        connection.execute(moved, [{"name": name, "upto": value} for name, value in later.items()])
 
 
 def forget_all(connection: Connection, site: str) -> None:

@@ -43,3 +43,18 @@ def test_a_load_of_all_types_is_the_same_however_all_is_said(make_refresh: Calla
     load = steps.plan(refresh, types=list(refresh.site.types)).load
     assert steps.plan(refresh).load == load
     assert steps.plan(refresh, types=sorted(refresh.site.types)).resumed
+
+
+def test_a_short_key_opens_no_load(make_refresh: Callable[..., Refresh]) -> None:
+    """None of its steps could go on with it, and it would stand in the way of a night of another mode."""
+    refresh = make_refresh()
+    deliver(refresh)
+    key = refresh.file.folder / "key"
+    whole = key.read_text()
+    key.write_text("0123456789abcdef")
+    for opening in (steps.plan, steps.remap, steps.retry):
+        with pytest.raises(OperatorError, match="pseudonyms need at least 32"):
+            opening(refresh)
+        assert refresh.store.loads.last("west") is None
+    key.write_text(whole)
+    assert not steps.plan(refresh, mode="full").resumed

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import event
 
 from mainstem.refresh import Refresh, map_types, plan, pull_units
 from transforms import ALL_TYPES
 
 PATIENT = b'{"resourceType":"Patient","id":"p","birthDate":"2010-01-01"}\n'
-EACH_AT_MOST = 8
+EACH_AT_MOST = 3
 """Statements of a type that was not delivered, pulled and mapped; they were 26, in ten transactions."""
 
 
@@ -45,3 +46,23 @@ def test_mapped_again_what_was_mapped_stays_counted(make_refresh: Callable[..., 
     before = refresh.store.loads.figures(load)
     map_types(refresh, load, ["Encounter", "Patient"])
     assert refresh.store.loads.figures(load) == before
+
+
+def test_types_that_come_within_a_second_are_noted_together(make_refresh: Callable[..., Refresh]) -> None:
+    """Killed before they are noted, a load goes on from what is whole in the landing, and notes the same."""
+    refresh = make_refresh(types=["Patient", "Encounter"])
+    folder = refresh.file.folder / "delivery"
+    (folder / "Patient.ndjson").write_bytes(PATIENT)
+    (folder / "Encounter.ndjson").write_bytes(b'{"resourceType":"Encounter","id":"e","status":"finished"}\n')
+    planned = plan(refresh)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(refresh.store.loads, "record_pulled", lambda *_: None)  # as if it was killed
+        pull_units(refresh, planned.load, planned.plan.units)
+    assert refresh.store.loads.pulled(planned.load) == {}
+    (folder / "Patient.ndjson").write_bytes(PATIENT)
+
+    pull_units(refresh, planned.load, planned.plan.units)
+
+    pulled = refresh.store.loads.pulled(planned.load)
+    assert {name: unit.resources for name, unit in pulled.items() if unit.resources} == {"Patient": 1, "Encounter": 1}
+    assert [each.what.count("Patient 1, Encounter 1") for each in refresh.store.audit.entries()] == [1]

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event, text
 from states import save
 
-from mainstem.database import Database
+from mainstem.database import Database, pooling
 from mainstem.state import State, tables
 from mainstem.state.migrations.upgrade import head
 from schemas.errors import OperatorError, TemporaryError
@@ -230,3 +230,42 @@ def test_folder_that_holds_other_things_stays_as_it_is(tmp_path: Path) -> None:
     State.open(f"sqlite:///{tmp_path}/state.db").close()
     assert tmp_path.stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "state.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_connection_that_was_used_just_now_is_lent_without_being_asked(postgres_url: str) -> None:
+    """Nor does one that lost its server come back: the next question is answered by another, whether it was asked or not."""
+    with closing(Database.open(postgres_url)) as database, closing(Database.open(postgres_url)) as other:
+        asked = pings(database)
+        for _ in range(3):
+            with database.read() as connection:
+                first = connection.scalar(text("SELECT pg_backend_pid()"))
+        assert not asked
+        with other.read() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": first})
+        with database.read() as connection:
+            assert connection.scalar(text("SELECT pg_backend_pid()")) != first
+        assert asked == [first]
+
+
+def test_a_connection_that_lay_still_for_long_is_asked(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firewall drops such a one without a word."""
+    with closing(Database.open(postgres_url)) as database:
+        asked = pings(database)
+        for _ in range(2):
+            with database.read() as connection:
+                pid = connection.scalar(text("SELECT pg_backend_pid()"))
+            monkeypatch.setattr(pooling, "ASKED_AFTER", -1.0)
+        assert asked == [pid]
+
+
+def pings(database: Database) -> list[int]:
+    """Fills as connections are asked whether they live: by their session."""
+    asked: list[int] = []
+    ping = database.engine.dialect.do_ping
+
+    def counted(connection: Any) -> bool:
+        asked.append(connection.info.backend_pid)
+        return ping(connection)
+
+    database.engine.dialect.do_ping = counted  # type: ignore[method-assign]
+    return asked

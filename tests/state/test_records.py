@@ -8,12 +8,13 @@ import threading
 import tracemalloc
 from array import array
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select, text
 from states import save
 
 from mainstem.outbox import TOO_LARGE, Change, Refused
@@ -297,6 +298,18 @@ def test_lines_are_recognised_until_their_record_changes(state: State, record: M
     save(state, "north", [undated._replace(line_digest=first)], [], at)
     save(state, "north", [undated._replace(line_digest=second)], [], at)
     assert state.records.unrecognised("north", [undated.id], [second]) == []
+
+
+def test_lines_are_recognised_without_a_transaction_around_the_question(postgres_url: str) -> None:
+    """Each answer waits for the interpreter, which maps meanwhile; and the plan that is asked for is for this question alone."""
+    with closing(State.open(postgres_url)) as state:
+        state.migrate()
+        statements: list[str] = []
+        event.listen(state.database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        assert state.records.unrecognised("north", [b"i" * 16], [b"l" * 16]) == [0]
+        assert statements == []
+        with state.database.read() as connection:
+            assert connection.scalar(text("SHOW enable_seqscan")) == "on"
 
 
 def test_publisher_streams_through_the_outbox_by_number(state: State, record: Make, at: datetime) -> None:

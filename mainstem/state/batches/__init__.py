@@ -69,7 +69,7 @@ class Batches(Protocol):
         """Whether any of the records is stored: in a first load none is, and asking that costs less than every row's answer."""
 
     def unrecognised(self, cursor: Any, site: str, ids: Sequence[bytes], line_digests: Sequence[bytes]) -> list[int]:
-        """The places of the records that are not stored from these lines."""
+        """The places of the records that are not stored from these lines; alone in its transaction it prepares itself."""
 
     def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Digested], number: int) -> None:
         """Records not known before; they get the numbers after `number`."""

@@ -102,7 +102,12 @@ class PostgresBatches:
     def unrecognised(self, cursor: Any, site: str, ids: Sequence[bytes], line_digests: Sequence[bytes]) -> list[int]:
         """See Batches."""
         given = {"count": len(ids), "ids": b"".join(ids), "lines": b"".join(line_digests), "site": site}
-        return [row[0] for row in cursor.execute(self._UNRECOGNISED, given, prepare=False)]
+        with (
+            cursor.connection.pipeline()
+        ):  # one round trip for both: each waits for the interpreter, which maps meanwhile
+            self.prepare(cursor.connection.cursor())
+            cursor.execute(self._UNRECOGNISED, given, prepare=False)
+        return [row[0] for row in cursor]
 
     def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Digested], number: int) -> None:
         """See Batches."""
