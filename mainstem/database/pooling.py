@@ -33,8 +33,8 @@ def look_before_lending(engine: Engine, *, now: Any = monotonic) -> None:
 
 
 def _is_silent(connection: Any) -> bool:
-    """Whether nothing came from the server since its last answer, and the socket is open."""
-    if connection.closed:
+    """Whether nothing came from the server since its last answer, and the socket is open; not where a system cannot tell (Windows)."""
+    if connection.closed or not hasattr(select, "poll"):
         return False
     looking = select.poll()
     looking.register(connection.fileno(), select.POLLIN)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -444,3 +445,22 @@ def test_what_a_measure_is_not_counted_by_is_refused_and_not_left_out(
     failed = lhn.here("measures", "run", *asked)
     assert failed.returncode == 78
     assert told in failed.stderr
+
+
+def test_who_sets_somebody_aside_is_told_where_the_measure_does_not_count_them(lhn: Network) -> None:
+    """Not at all: nothing is set aside. Not now: it is, and it is said."""
+    engine = open_registry(lhn.settings.registry_url)
+    ill = diagnosis(cms122.DIABETES, "2019-01-01") | {"icd10cm": "E10.9", "code": "46635009"}
+    with engine.begin() as connection:
+        for number, own in enumerate(([ill], [])):
+            for place, record in enumerate((born("2012-06-15"), *own)):
+                named = {"id": f"r-{number}-{place}", "subject": f"s-{number}", "site": "north"}
+                insert(connection, record | named)
+    engine.dispose()
+    until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    said = [
+        lhn.here("measures", "set-aside", "T1D-1", "--subject", f"s-{number}", "--until", until) for number in (0, 1)
+    ]
+    assert [each.returncode for each in said] == [0, 78]
+    assert "so this changes nothing yet: nothing of the last twelve months makes anybody count" in said[0].stdout
+    assert "does not count this patient (nothing of theirs says" in said[1].stderr
