@@ -1,6 +1,7 @@
 """What was counted of a site, kept in the registry's database: pages that are started again count only the sites of which something came
 since, and those of which nobody had counted."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,7 +49,7 @@ class KeptSurveys:
             ours = (page_survey.c.site == site, page_survey.c.measure.in_(list(measures)))
             rows = connection.execute(select(page_survey).where(*ours)).all()
         came = state.came.get(site, NEVER)
-        keys = {name: _key(measure, asked, state.marks.get(site)) for name, measure in measures.items()}
+        keys = {name: _key(measure, asked, state.marks[site]) for name, measure in measures.items()}
         holding = [row for row in rows if row.key == keys[row.measure] and row.arrived >= came]
         read = ((row.measure, _read(row.content)) for row in holding)
         return {name: found for name, found in read if found is not None}
@@ -60,7 +61,7 @@ class KeptSurveys:
         state = self._state
         assert state is not None, "what is kept is asked for before anything is counted"
         rows = [
-            (site, name, _key(measures[name], asked, state.marks.get(site)), state.until, _written(surveys))
+            (site, name, _key(measures[name], asked, state.marks[site]), state.until, _written(surveys))
             for name, surveys in found.items()
         ]
         try:
@@ -82,14 +83,14 @@ def marks(connection: Connection) -> dict[str, str]:
     """By site another one when a load of it has begun or ended, or somebody was set aside or taken back; of all sites when
     somebody was erased."""
     gone = _told(connection.execute(select(func.count(), func.max(erased.c.at))).one())
-    found: dict[str, str] = {}
+    found = defaultdict[str, str](lambda: gone)
     for table, columns in (
         (load, (func.max(load.c.started), func.max(load.c.ended))),
         (set_aside, (func.max(set_aside.c.id), func.count(set_aside.c.ended))),
     ):
         query = select(table.c.site, func.count(), *columns).group_by(table.c.site)
         for site, *mark in connection.execute(query):
-            found[site] = f"{found.get(site, gone)} {table.name} {_told(mark)}"
+            found[site] += f" {table.name} {_told(mark)}"
     return found
 
 
@@ -103,9 +104,10 @@ def _told(mark: Sequence[object]) -> str:
     return " ".join(each.astimezone(UTC).isoformat() if isinstance(each, datetime) else str(each) for each in mark)
 
 
-def _key(measure: Measure, asked: Asked, mark: str | None) -> str:
+def _key(measure: Measure, asked: Asked, mark: str) -> str:
     """Another one where something else is asked for, is evaluated otherwise, or is there to count. A day later in the same month is none."""
-    parts = (EVALUATION, measure.checksum, *asked.periods, asked.shown.first, asked.year, mark)
+    year = asked.year and (asked.year.first, asked.year.last)
+    parts = (EVALUATION, measure.checksum, *asked.periods, asked.shown.first, year, mark)
     return sha256(repr(parts).encode()).hexdigest()
 
 

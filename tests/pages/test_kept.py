@@ -1,7 +1,7 @@
 """What pages counted is kept: started again they count only what is another since, with the same figures."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from threading import Event
 
 import pytest
@@ -66,15 +66,16 @@ def test_pages_that_are_started_again_count_nothing_again(
     assert len(asked) == len(SITES)
 
 
-@pytest.mark.parametrize("what", ["load", "aside", "between loads", "erased"])
+@pytest.mark.parametrize("what", ["load", "load of the next day", "aside", "between loads", "erased"])
 def test_what_came_since_is_counted(
     started: Callable[[], list[Counted]], asked: list[tuple[str, ...]], small_registry: Engine, what: str
 ) -> None:
     started()
     del asked[:]
     with writing(small_registry) as connection:
-        if what == "load":
-            connection.execute(update(load).where(load.c.site == "west").values(ended=NOW))
+        if what.startswith("load"):
+            ended = NOW + timedelta(days=what != "load")
+            connection.execute(update(load).where(load.c.site == "west").values(ended=ended))
         elif what == "aside":
             person = RECORD_TABLES["person"].c
             someone = connection.scalar(select(person.subject).where(person.site == "west"))
