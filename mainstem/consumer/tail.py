@@ -14,6 +14,7 @@ from rich.text import Text
 from mainstem.consumer.received import LetterReason, Received, read_event, read_load
 from mainstem.consumer.subjects import read_subject
 from mainstem.kafka.envelopes import instant
+from mainstem.kafka.reading import partitions_of
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
@@ -138,10 +139,7 @@ def tail(
 def _records(
     client: KafkaConsumer, topic: str, from_beginning: bool, follow: bool, poll_seconds: float
 ) -> Iterator[Any]:
-    numbers = client.partitions_for_topic(topic)
-    if not numbers:
-        raise OperatorError(f"there is no topic {topic}", "Create it: `mainstem topics create`.")
-    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+    partitions = partitions_of(client, topic)
     client.assign(partitions)
     (client.seek_to_beginning if from_beginning else client.seek_to_end)(*partitions)
     started = int(time.time() * 1000)

@@ -8,6 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
+from schemas.errors import OperatorError
 
 
 @contextmanager
@@ -38,6 +39,14 @@ def reader(settings: KafkaSettings, *, name: str = "mainstem-reading", **options
             yield client
         finally:
             client.close(autocommit=False, timeout_ms=1000)
+
+
+def partitions_of(client: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    """In their order. Raises OperatorError where there is no such topic."""
+    numbers = client.partitions_for_topic(topic)
+    if not numbers:
+        raise OperatorError(f"there is no topic {topic}", "Create it: `mainstem topics create`.")
+    return [TopicPartition(topic, number) for number in sorted(numbers)]
 
 
 def _records(client: KafkaConsumer, partition: TopicPartition, start: int) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 
 from mainstem.kafka.heads import Head
-from mainstem.kafka.reading import reader
+from mainstem.kafka.reading import partitions_of, reader
 from mainstem.kafka.record_batches import read_heads
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.mending.shares import BUFFERED, Shares
@@ -115,7 +115,7 @@ class TopicState:
 def read_topic(
     settings: KafkaSettings, topic: str, *, progress: Callable[[int], Any] = lambda events: None
 ) -> Iterator[TopicState]:
-    """The state that a topic gives, as it is now; what comes meanwhile may be in it or not."""
+    """The state that a topic gives, as it is now; what comes meanwhile may be in it or not. Raises OperatorError where there is none."""
     with tempfile.TemporaryDirectory(prefix="mainstem-") as folder:
         state = TopicState(Path(folder))
         try:
@@ -138,7 +138,7 @@ def read_topic(
 
 def _up_to_now(client: KafkaConsumer, topic: str) -> Iterator[list[Any]]:
     """What each partition holds up to its end as it is at the beginning."""
-    partitions = [TopicPartition(topic, number) for number in sorted(client.partitions_for_topic(topic) or ())]
+    partitions = partitions_of(client, topic)
     client.assign(partitions)
     client.seek_to_beginning(*partitions)
     begins, ends = client.beginning_offsets(partitions), client.end_offsets(partitions)

@@ -1,9 +1,11 @@
 """The topic's state beside the site's: each kind of difference is found and named, mended once, and nothing else is touched."""
 
 import json
+import os
 from itertools import chain
 
 import pytest
+from commands_here import run_here
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
@@ -169,3 +171,17 @@ def test_command_names_what_differs_and_how_to_mend_it(lived, of):
     mended = CliRunner().invoke(app, ["reconcile", "--all-sites", "--repair", "--json"], env=environment)
     assert (mended.exit_code, json.loads(mended.stdout)[0]["mended"]) == (0, {"stale": 1})
     assert "no difference" in CliRunner().invoke(app, ["reconcile", "north"], env=environment).output
+
+
+def test_a_topic_that_is_not_there_is_named_with_its_fix(lived, tmp_path):
+    """It was lost, or belongs to a network of another name: an error in words, and no defect."""
+    environment = {
+        "MAINSTEM_KAFKA": lived.stream.bootstrap,
+        "MAINSTEM_NETWORK": "elsewhere",
+        "MAINSTEM_DATABASE_URL": lived.settings.database_url,
+        "COLUMNS": "200",
+    }
+    said = run_here("reconcile", "north", folder=tmp_path, environment=os.environ | environment)
+    assert said.returncode == 78, said.stderr
+    assert "there is no topic elsewhere.outcome.v1" in said.stderr
+    assert "mainstem topics create" in said.stderr
